@@ -1,0 +1,21 @@
+{
+  "targets": [
+    {
+      "target_name": "gfserve",
+      "sources": [
+        "addon/addon.cc",
+        "addon/block_pool.cc",
+        "addon/jobs.cc",
+        "addon/path_walk.cc",
+        "addon/status.cc",
+        "addon/thread_pool.cc",
+        "addon/volume.cc"
+      ],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],
+      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-O2", "-fvisibility=hidden", "<!@(pkg-config --cflags glusterfs-api)"],
+      "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20", "-Wno-unused-parameter"],
+      "libraries": ["-lgfapi"]
+    }
+  ]
+}
