@@ -1,0 +1,281 @@
+#include "jobs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace gfserve {
+
+namespace {
+
+constexpr int kAttempts = 3;             // before a file that keeps changing is given up
+constexpr size_t kListBlock = 256 << 10; // bytes of entries a completion
+constexpr size_t kEntryOverhead = sizeof(double) * 2 + 2;
+
+FileType TypeOf(mode_t mode) {
+  if (S_ISREG(mode)) return FileType::kRegular;
+  if (S_ISDIR(mode)) return FileType::kDirectory;
+  return FileType::kOther;
+}
+
+bool SameTime(const struct timespec& a, const struct timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+uint32_t Microseconds(std::chrono::steady_clock::duration time) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
+// Statuses that mean "this name isn't there": the next candidate may be.
+bool IsAbsent(Status status) { return status == Status::kNotFound || status == Status::kLoop; }
+
+}  // namespace
+
+void Job::Run() {
+  const auto start = Clock::now();
+  result_.waited_us = Microseconds(start - queued_);
+  if (shared_->cancelled[result_.token].load(std::memory_order_relaxed) != 0) {
+    result_.status = Status::kCancelled;
+  } else {
+    Execute();
+  }
+  result_.ran_us = Microseconds(Clock::now() - start);
+  Deliver();
+}
+
+void Job::Drop() {
+  result_.status = Status::kClosed;
+  Deliver();
+}
+
+void Job::Deliver() {
+  const uint32_t file_id = result_.file_id;
+  if (shared_->completions.Push(result_)) return;
+  // The environment has gone: nobody will give these back. Drop never gets here with either.
+  ReleaseBlock();
+  if (file_id != 0) volume_.RemoveFile(file_id);
+}
+
+void Job::Fail(Status status, int err) {
+  result_.status = status;
+  result_.err = err;
+}
+
+bool Job::AcquireBlock(size_t size) {
+  result_.block = shared_->blocks->Acquire(size);
+  if (result_.block) return true;
+  Fail(Status::kNoMemory, ENOMEM);
+  return false;
+}
+
+void Job::ReleaseBlock() {
+  if (result_.block) shared_->blocks->Release(result_.block);
+  result_.block = nullptr;
+  result_.length = 0;
+}
+
+void OpenJob::Execute() {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    result_.status = Status::kOk;
+    result_.err = 0;
+    if (Attempt() == Outcome::kDone) return;
+    ReleaseBlock();
+  }
+  Fail(Status::kChanged, 0);
+}
+
+OpenJob::Outcome OpenJob::Attempt() {
+  PathWalk walk(volume_);
+  Node node;
+  WalkError error;
+  uint32_t index = 0;
+  const auto count = static_cast<uint32_t>(request_.candidates.size());
+  for (; index < count; ++index) {
+    error = walk.Resolve(*request_.root, request_.candidates[index], &node);
+    if (error.err == ESTALE) return Outcome::kAgain;
+    const bool last = index + 1 == count;
+    if (error.status == Status::kOk && S_ISDIR(node.st.st_mode) && !last) {
+      error = {Status::kNotFound, EISDIR};
+    }
+    if (!IsAbsent(error.status)) break;
+  }
+  if (error.status != Status::kOk) {
+    Fail(error.status, error.err);
+    return Outcome::kDone;
+  }
+  Describe(node, index);
+  if (result_.type == FileType::kOther) {
+    Fail(Status::kNotRegular, 0);
+    return Outcome::kDone;
+  }
+  const int want = result_.type == FileType::kDirectory ? R_OK | X_OK : R_OK;
+  const bool needs_read = result_.type == FileType::kRegular || request_.want_listing;
+  if (needs_read && !volume_.identity().Allows(node.st, want) &&
+      glfs_h_access(volume_.fs(), node.handle->object(), want) != 0) {
+    Fail(Status::kForbidden, EACCES);
+    return Outcome::kDone;
+  }
+  if (result_.type == FileType::kDirectory) {
+    return request_.want_listing ? OpenDirectory(node) : Outcome::kDone;
+  }
+  if (!request_.want_body || node.st.st_size == 0) return Outcome::kDone;
+  return node.st.st_size <= request_.inline_limit ? ReadWhole(node) : OpenLarge(node);
+}
+
+void OpenJob::Describe(const Node& node, uint32_t candidate) {
+  result_.candidate = candidate;
+  result_.type = TypeOf(node.st.st_mode);
+  result_.st = node.st;
+  result_.gfid = node.handle->gfid();
+}
+
+OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
+  const auto size = static_cast<size_t>(node.st.st_size);
+  if (!AcquireBlock(size)) return Outcome::kDone;
+  size_t done = 0;
+  while (done < size) {
+    errno = 0;
+    const ssize_t got = glfs_h_anonymous_read(volume_.fs(), node.handle->object(),
+                                              result_.block->data + done, size - done,
+                                              static_cast<off_t>(done));
+    if (got < 0) {
+      const int err = errno;
+      if (err == ESTALE) return Outcome::kAgain;
+      ReleaseBlock();
+      Fail(err);
+      return Outcome::kDone;
+    }
+    if (got == 0) return Outcome::kAgain;  // shorter than its stat said
+    done += static_cast<size_t>(got);
+  }
+  // The body may be newer than the stat that came with the name. The reply to a read refreshes
+  // what md-cache knows, so this stat rarely costs a round trip.
+  struct stat after;
+  if (glfs_h_stat(volume_.fs(), node.handle->object(), &after) != 0 ||
+      after.st_size != node.st.st_size || !SameTime(after.st_mtim, node.st.st_mtim)) {
+    return Outcome::kAgain;
+  }
+  result_.length = static_cast<uint32_t>(size);
+  return Outcome::kDone;
+}
+
+OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
+  errno = 0;
+  glfs_fd_t* fd = glfs_h_open(volume_.fs(), node.handle->object(), O_RDONLY);
+  if (!fd) {
+    const int err = errno;
+    if (err == ESTALE || err == ENOENT) return Outcome::kAgain;
+    Fail(err);
+    return Outcome::kDone;
+  }
+  auto file = std::make_shared<OpenFile>(fd, false, node.st);
+  const size_t length =
+      static_cast<size_t>(std::min<off_t>(node.st.st_size, static_cast<off_t>(request_.first_chunk)));
+  if (!AcquireBlock(length)) return Outcome::kDone;
+  int err = 0;
+  const Status status = ReadExactly(*file, result_.block->data, length, 0, &err);
+  if (status == Status::kChanged || err == ESTALE) return Outcome::kAgain;
+  if (status != Status::kOk) {
+    ReleaseBlock();
+    Fail(status, err);
+    return Outcome::kDone;
+  }
+  result_.length = static_cast<uint32_t>(length);
+  result_.file_id = volume_.AddFile(std::move(file));
+  return Outcome::kDone;
+}
+
+OpenJob::Outcome OpenJob::OpenDirectory(const Node& node) {
+  errno = 0;
+  glfs_fd_t* fd = glfs_h_opendir(volume_.fs(), node.handle->object());
+  if (!fd) {
+    const int err = errno;
+    if (err == ESTALE) return Outcome::kAgain;
+    Fail(err);
+    return Outcome::kDone;
+  }
+  result_.file_id = volume_.AddFile(std::make_shared<OpenFile>(fd, true, node.st));
+  return Outcome::kDone;
+}
+
+Status ReadExactly(const OpenFile& file, uint8_t* data, size_t length, uint64_t offset, int* err) {
+  size_t done = 0;
+  while (done < length) {
+    struct glfs_stat after = {};
+    errno = 0;
+    const ssize_t got = glfs_pread(file.fd, data + done, length - done,
+                                   static_cast<off_t>(offset + done), 0, &after);
+    if (got < 0) {
+      *err = errno;
+      return StatusFromErrno(*err);
+    }
+    // A rename over the file or an unlink changes only its ctime, and the old content goes on.
+    if (got == 0 || after.glfs_st_size != file.size || !SameTime(after.glfs_st_mtime, file.mtime)) {
+      return Status::kChanged;
+    }
+    done += static_cast<size_t>(got);
+  }
+  return Status::kOk;
+}
+
+void ReadJob::Execute() {
+  const std::shared_ptr<OpenFile> file = volume_.FindFile(file_id_);
+  if (!file || file->directory) {
+    Fail(Status::kBadHandle, 0);
+    return;
+  }
+  if (!AcquireBlock(length_)) return;
+  int err = 0;
+  const Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
+  if (status != Status::kOk) {
+    ReleaseBlock();
+    Fail(status, err);
+    return;
+  }
+  result_.length = length_;
+}
+
+void ListJob::Execute() {
+  const std::shared_ptr<OpenFile> file = volume_.FindFile(file_id_);
+  if (!file || !file->directory) {
+    Fail(Status::kBadHandle, 0);
+    return;
+  }
+  if (!AcquireBlock(kListBlock)) return;
+  uint8_t* out = result_.block->data;
+  uint8_t* const end = out + kListBlock - kEntryOverhead - NAME_MAX;
+  while (out <= end) {
+    struct stat st = {};
+    struct dirent entry;
+    struct dirent* found = nullptr;
+    errno = 0;
+    if (glfs_readdirplus_r(file->fd, &st, &entry, &found) != 0) {
+      const int err = errno;
+      ReleaseBlock();
+      Fail(err);
+      return;
+    }
+    if (!found) {
+      result_.candidate = 1;
+      break;
+    }
+    const size_t name_length = strnlen(found->d_name, NAME_MAX);
+    if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0) continue;
+    const auto size = static_cast<double>(st.st_size);
+    const double mtime = static_cast<double>(st.st_mtim.tv_sec);
+    memcpy(out, &size, sizeof(size));
+    memcpy(out + sizeof(size), &mtime, sizeof(mtime));
+    out[sizeof(double) * 2] = static_cast<uint8_t>(TypeOf(st.st_mode));
+    out[sizeof(double) * 2 + 1] = static_cast<uint8_t>(name_length);
+    memcpy(out + kEntryOverhead, found->d_name, name_length);
+    out += kEntryOverhead + name_length;
+  }
+  result_.length = static_cast<uint32_t>(out - result_.block->data);
+}
+
+}  // namespace gfserve

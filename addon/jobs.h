@@ -1,0 +1,161 @@
+// The bodies of the jobs that run on a volume's threads. They know gfapi, but neither Node nor HTTP.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "block_pool.h"
+#include "completion_queue.h"
+#include "handle_cache.h"
+#include "path_walk.h"
+#include "status.h"
+#include "thread_pool.h"
+#include "volume.h"
+
+namespace gfserve {
+
+enum class FileType : uint32_t { kNone = 0, kRegular = 1, kDirectory = 2, kOther = 3 };
+
+// What one job found. One job gives exactly one completion.
+struct Completion {
+  uint32_t token = 0;
+  Status status = Status::kOk;
+  int err = 0;                // the errno behind a status that is not kOk, where there was one
+  uint32_t candidate = 0;     // open: which one was found. list: 1 when the directory is at its end
+  FileType type = FileType::kNone;
+  struct stat st = {};
+  Gfid gfid = {};
+  uint32_t file_id = 0;       // an open file that the receiver must release, or 0
+  Block* block = nullptr;     // a block that the receiver must release, or null
+  uint32_t length = 0;        // bytes of the block that count
+  uint32_t waited_us = 0;     // in the queue
+  uint32_t ran_us = 0;        // on a thread
+};
+
+// Shared by an environment's loop and the threads of its volumes; whoever comes last frees it.
+struct Shared {
+  explicit Shared(std::function<void()> wake) : completions(std::move(wake)) {}
+
+  static constexpr size_t kMaxJobs = 65536;
+
+  std::shared_ptr<BlockPool> blocks = std::make_shared<BlockPool>();
+  CompletionQueue<Completion> completions;
+  // One byte a token, set by the loop to 1 when nobody waits for the job any more.
+  std::unique_ptr<std::atomic<uint8_t>[]> cancelled{new std::atomic<uint8_t>[kMaxJobs]()};
+};
+
+// A job's common part: cancellation, times, and delivery of exactly one completion.
+// `volume` outlives the job: Volume joins its threads before it goes.
+class Job : public Task {
+ public:
+  Job(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token)
+      : volume_(volume), shared_(std::move(shared)), queued_(Clock::now()) {
+    result_.token = token;
+  }
+
+  void Run() final;
+  void Drop() final;
+
+ protected:
+  virtual void Execute() = 0;
+  // Fills in the status of a gfapi call that failed; pass errno as saved on the next line.
+  void Fail(int err) { Fail(StatusFromErrno(err), err); }
+  void Fail(Status status, int err);
+  // A block of at least `size` bytes into the result; false, with the status set, without memory.
+  bool AcquireBlock(size_t size);
+  void ReleaseBlock();
+
+  Volume& volume_;
+  Completion result_;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void Deliver();
+
+  const std::shared_ptr<Shared> shared_;
+  const Clock::time_point queued_;
+};
+
+// Finds the first candidate that exists and, if wanted, its body. A candidate that is a directory
+// counts only as the last one. A regular file's body of up to `inline_limit` bytes comes with the
+// completion, by anonymous read on the held handle; of a larger one, its first `first_chunk` bytes
+// and an open file. The stat after the read must equal the one before, else it is all done again.
+class OpenJob final : public Job {
+ public:
+  struct Request {
+    std::shared_ptr<const Root> root;
+    std::vector<std::string> candidates;  // at least one
+    uint32_t inline_limit;                // bytes, at most BlockPool::kLargest
+    uint32_t first_chunk;                 // bytes, at most BlockPool::kLargest
+    bool want_body;                       // of a regular file
+    bool want_listing;                    // open a directory as a stream for ListJob
+  };
+
+  OpenJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, Request request)
+      : Job(std::move(shared), volume, token), request_(std::move(request)) {}
+
+ private:
+  enum class Outcome { kDone, kAgain };
+
+  void Execute() override;
+  Outcome Attempt();
+  Outcome ReadWhole(const Node& node);
+  Outcome OpenLarge(const Node& node);
+  Outcome OpenDirectory(const Node& node);
+  void Describe(const Node& node, uint32_t candidate);
+
+  const Request request_;
+};
+
+// Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged.
+class ReadJob final : public Job {
+ public:
+  ReadJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id,
+          uint64_t offset, uint32_t length)
+      : Job(std::move(shared), volume, token), file_id_(file_id), offset_(offset), length_(length) {}
+
+ private:
+  void Execute() override;
+
+  const uint32_t file_id_;
+  const uint64_t offset_;
+  const uint32_t length_;
+};
+
+// Reads the next entries of a directory stream. The block holds, entry after entry, unaligned and
+// little-endian: double size, double mtime (seconds), uint8 FileType, uint8 name length, the name.
+class ListJob final : public Job {
+ public:
+  ListJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id)
+      : Job(std::move(shared), volume, token), file_id_(file_id) {}
+
+ private:
+  void Execute() override;
+
+  const uint32_t file_id_;
+};
+
+// Closes an open file, which may take a round trip to the brick. It has no completion.
+class ReleaseTask final : public Task {
+ public:
+  ReleaseTask(Volume& volume, uint32_t file_id) : volume_(volume), file_id_(file_id) {}
+
+  void Run() override { volume_.RemoveFile(file_id_); }
+  void Drop() override {}  // the volume closes what is left in its table
+
+ private:
+  Volume& volume_;
+  const uint32_t file_id_;
+};
+
+// Reads `length` bytes at `offset` of an open file into `data`. On kOk exactly that many were read
+// and the file's size and mtime are still those it was opened with. Returns errno in `err`.
+Status ReadExactly(const OpenFile& file, uint8_t* data, size_t length, uint64_t offset, int* err);
+
+}  // namespace gfserve

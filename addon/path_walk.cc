@@ -1,0 +1,149 @@
+#include "path_walk.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+namespace gfserve {
+
+namespace {
+
+constexpr int kMaxLinks = 40;           // as Linux, path_resolution(7)
+constexpr size_t kMaxName = 255;
+constexpr size_t kMaxPending = 4096;    // components still to walk, links expanded
+
+// Folders of GlusterFS itself, at the volume's root: never anybody's content.
+constexpr std::array<std::string_view, 6> kReserved = {".glusterfs", ".meta",  ".trashcan",
+                                                       ".shard",     ".snaps", ".landfill"};
+
+bool IsReserved(std::string_view name) {
+  return name[0] == '.' && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
+}
+
+// Appends the components of `path`, last one first, so that the next to walk is at the back.
+void PushComponents(std::string_view path, std::vector<std::string>* pending) {
+  size_t end = path.size();
+  while (end > 0) {
+    const size_t slash = path.rfind('/', end - 1);
+    const size_t begin = slash == std::string_view::npos ? 0 : slash + 1;
+    if (end > begin) pending->emplace_back(path.substr(begin, end - begin));
+    if (slash == std::string_view::npos) break;
+    end = slash;
+  }
+}
+
+}  // namespace
+
+WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, Node* out) {
+  errno = 0;
+  glfs_object_t* object =
+      glfs_h_lookupat(volume_.fs(), parent.handle->object(), name.c_str(), &out->st, 0);
+  if (!object) {
+    const int err = errno;
+    volume_.handles().Erase(parent.handle->gfid(), name);
+    return {StatusFromErrno(err), err};
+  }
+  Gfid gfid{};
+  glfs_h_extract_handle(object, gfid.data(), static_cast<int>(gfid.size()));
+  std::shared_ptr<Handle> held = volume_.handles().Get(parent.handle->gfid(), name);
+  if (held && held->gfid() == gfid) {
+    glfs_h_close(object);
+    out->handle = std::move(held);
+    return {};
+  }
+  std::string target;
+  if (S_ISLNK(out->st.st_mode)) {
+    char buffer[PATH_MAX];
+    errno = 0;
+    const int length = glfs_h_readlink(volume_.fs(), object, buffer, sizeof(buffer));
+    if (length < 0) {
+      const int err = errno;
+      glfs_h_close(object);
+      return {StatusFromErrno(err), err};
+    }
+    target.assign(buffer, strnlen(buffer, static_cast<size_t>(length)));
+  }
+  out->handle = std::make_shared<Handle>(object, gfid, std::move(target));
+  volume_.handles().Put(parent.handle->gfid(), name, out->handle);
+  return {};
+}
+
+WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
+  chain_.clear();
+  links_ = 0;
+  Node volume_root{volume_.root(), {}};
+  volume_root.st.st_mode = S_IFDIR | 0755;  // the bricks check the real one on every miss
+  chain_.push_back(std::move(volume_root));
+
+  std::string root_path;
+  for (const auto& component : root.components) root_path.append("/").append(component);
+  WalkError error = Descend(root_path, SymlinkPolicy::kFollow);
+  if (error.status != Status::kOk) return error;
+  const size_t root_depth = chain_.size();
+  const Gfid root_gfid = chain_.back().handle->gfid();
+
+  error = Descend(path, root.policy);
+  if (error.status != Status::kOk) return error;
+  if (root.policy == SymlinkPolicy::kInside && links_ > 0 &&
+      (chain_.size() < root_depth || chain_[root_depth - 1].handle->gfid() != root_gfid)) {
+    return {Status::kForbidden, 0};
+  }
+  const Node& found = chain_.back();
+  if (!path.empty() && path.back() == '/' && !S_ISDIR(found.st.st_mode)) {
+    return {Status::kNotFound, ENOTDIR};
+  }
+  *out = found;
+  return {};
+}
+
+// Walks `path` from the end of the chain.
+WalkError PathWalk::Descend(std::string_view path, SymlinkPolicy policy) {
+  std::vector<std::string> pending;
+  PushComponents(path, &pending);
+  while (!pending.empty()) {
+    if (pending.size() > kMaxPending) return {Status::kLoop, ENAMETOOLONG};
+    std::string name = std::move(pending.back());
+    pending.pop_back();
+    WalkError error = Step(std::move(name), policy, &pending);
+    if (error.status != Status::kOk) return error;
+  }
+  return {};
+}
+
+WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, std::vector<std::string>* pending) {
+  if (name == ".") return {};
+  if (name == "..") {  // only a link's target has these; above the root is the root
+    if (chain_.size() > 1) chain_.pop_back();
+    return {};
+  }
+  if (name.size() > kMaxName) return {Status::kLoop, ENAMETOOLONG};
+  const Node& parent = chain_.back();
+  if (!S_ISDIR(parent.st.st_mode)) return {Status::kNotFound, ENOTDIR};
+  if (!volume_.identity().Allows(parent.st, X_OK) &&
+      glfs_h_access(volume_.fs(), parent.handle->object(), X_OK) != 0) {
+    return {Status::kForbidden, EACCES};
+  }
+  if (chain_.size() == 1 && IsReserved(name)) return {Status::kNotFound, ENOENT};
+
+  Node child;
+  WalkError error = LookupChild(parent, name, &child);
+  if (error.status != Status::kOk) return error;
+  if (!S_ISLNK(child.st.st_mode)) {
+    chain_.push_back(std::move(child));
+    return {};
+  }
+  if (policy == SymlinkPolicy::kDeny) return {Status::kForbidden, 0};
+  if (++links_ > kMaxLinks) return {Status::kLoop, ELOOP};
+  const std::string& target = child.handle->link_target();
+  if (target.empty()) return {Status::kNotFound, ENOENT};
+  if (target[0] == '/') chain_.resize(1);
+  PushComponents(target, pending);
+  return {};
+}
+
+}  // namespace gfserve

@@ -1,0 +1,56 @@
+// Resolves a path one component at a time, from the volume's root, under a symlink policy.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "volume.h"
+
+namespace gfserve {
+
+enum class SymlinkPolicy : uint32_t {
+  kDeny = 0,    // a link anywhere under the root is refused
+  kInside = 1,  // the resolved file must lie under the root
+  kFollow = 2,  // it may lie anywhere on the volume
+};
+
+// A folder of a volume that is served, and how links under it are treated. Immutable.
+struct Root {
+  std::vector<std::string> components;  // from the volume's root; links in it are always followed
+  SymlinkPolicy policy;
+};
+
+struct Node {
+  std::shared_ptr<Handle> handle;
+  struct stat st;
+};
+
+struct WalkError {
+  Status status = Status::kOk;
+  int err = 0;  // errno of the gfapi call that failed, 0 when it was none
+};
+
+// Used by one thread, for one request: it keeps the chain of folders from the volume's root.
+class PathWalk {
+ public:
+  explicit PathWalk(Volume& volume) : volume_(volume) {}
+
+  // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash demands a
+  // directory. Each component is looked up by name under its parent's held handle, so that a
+  // renamed or replaced directory is noticed; md-cache answers most of them without a round trip.
+  // On ESTALE the caller should try once more.
+  WalkError Resolve(const Root& root, std::string_view path, Node* out);
+
+ private:
+  // Looks `name` up under `parent` and leaves its handle in the volume's cache.
+  WalkError LookupChild(const Node& parent, const std::string& name, Node* out);
+  WalkError Descend(std::string_view path, SymlinkPolicy policy);
+  WalkError Step(std::string name, SymlinkPolicy policy, std::vector<std::string>* pending);
+
+  Volume& volume_;
+  std::vector<Node> chain_;  // chain_[0] is the volume's root
+  int links_ = 0;            // followed so far
+};
+
+}  // namespace gfserve

@@ -1,0 +1,72 @@
+// A bounded queue in front of long-lived threads. It knows neither Node nor gfapi.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace gfserve {
+
+// One unit of work. Exactly one of Run and Drop is called, once, and then the task is destroyed
+// by the thread that called it.
+class Task {
+ public:
+  virtual ~Task() = default;
+  // Called on a pool thread. May block for ever.
+  virtual void Run() = 0;
+  // Called instead of Run when the pool shuts down first, on the thread that calls Shutdown.
+  virtual void Drop() = 0;
+};
+
+// Thread-safe: every method may be called from any thread, save the destructor.
+class ThreadPool {
+ public:
+  struct Stats {
+    size_t threads;
+    size_t busy;    // threads inside Run
+    size_t queued;  // tasks not yet taken
+  };
+
+  // `max_queued` bounds the tasks that wait; running ones do not count.
+  ThreadPool(size_t threads, size_t max_queued);
+  // Shutdown() and Join() must have been called: a thread that never comes back would otherwise
+  // block whoever destroys the pool.
+  ~ThreadPool();
+
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  enum class Accepted { kYes, kFull, kShutDown };
+  // Takes the task only on kYes; otherwise it stays with the caller.
+  Accepted Submit(std::unique_ptr<Task>& task);
+  // Like Submit, but past the bound and ahead of what waits: for work that gives resources back.
+  // On kShutDown the task stays with the caller.
+  Accepted SubmitUrgent(std::unique_ptr<Task>& task);
+
+  // No task is accepted or started after this; those that wait are dropped, on this thread.
+  void Shutdown();
+  // Blocks until every thread has left. A thread inside Run leaves when Run returns.
+  void Join();
+
+  Stats stats() const;
+
+ private:
+  void Loop();
+
+  const size_t max_queued_;
+  std::atomic<size_t> busy_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;               // guarded by mutex_, as all below
+  std::deque<std::unique_ptr<Task>> urgent_;
+  std::deque<std::unique_ptr<Task>> queue_;
+  bool shut_down_ = false;
+  std::vector<std::thread> threads_;           // constant after the constructor, until Join
+};
+
+}  // namespace gfserve

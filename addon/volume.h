@@ -1,0 +1,172 @@
+// One GlusterFS volume: a glfs_t, the threads that use it, and everything that must go before it.
+#pragma once
+
+#include <glusterfs/api/glfs-handles.h>
+#include <glusterfs/api/glfs.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "block_pool.h"
+#include "handle_cache.h"
+#include "status.h"
+#include "thread_pool.h"
+
+namespace gfserve {
+
+// What a volume is made from. Everything has been validated by the caller.
+struct VolumeSpec {
+  struct Server {
+    std::string transport;  // "tcp" or "unix"
+    std::string host;       // a name or address, or the socket's path
+    int port;               // 0 for unix
+  };
+  struct Option {
+    std::string xlator, key, value;
+  };
+  std::string volname;
+  std::vector<Server> servers;  // used when volfile is empty
+  std::string volfile;
+  std::vector<Option> options;
+  std::string log_file;
+  int log_level;             // GF_LOG_* of gfapi: 4 is error, 5 warning, 7 info
+  size_t threads;            // 1 to 64
+  size_t max_queue;          // jobs that may wait
+  size_t handle_capacity;    // held glfs_object_t
+};
+
+// A glfs_object_t, closed with its last owner. Immutable, so any thread may use it. It must go
+// before its volume's glfs_fini: everything that owns one is emptied in Volume::Finish.
+class Handle {
+ public:
+  // Takes `object` over. For a symbolic link `link_target` is what it says: a link's target never
+  // changes without a new gfid.
+  Handle(glfs_object_t* object, const Gfid& gfid, std::string link_target)
+      : object_(object), gfid_(gfid), link_target_(std::move(link_target)) {}
+  ~Handle() { glfs_h_close(object_); }
+
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  glfs_object_t* object() const { return object_; }
+  const Gfid& gfid() const { return gfid_; }
+  const std::string& link_target() const { return link_target_; }
+
+ private:
+  glfs_object_t* const object_;
+  const Gfid gfid_;
+  const std::string link_target_;
+};
+
+// An open file or directory stream. The volume's table owns it, and a job that uses it shares it,
+// so it is closed (a round trip to the brick) by a pool thread or in Volume::Finish.
+class OpenFile {
+ public:
+  OpenFile(glfs_fd_t* fd, bool directory, const struct stat& st)
+      : fd(fd), directory(directory), size(st.st_size), mtime(st.st_mtim) {}
+  ~OpenFile() { directory ? glfs_closedir(fd) : glfs_close(fd); }
+
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  glfs_fd_t* const fd;
+  const bool directory;
+  const off_t size;            // at open; a read that sees another size or mtime
+  const struct timespec mtime; // answers kChanged
+};
+
+// Who the process is, as the bricks will see it: for checks that cached metadata can't skip.
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+
+  static Identity OfProcess();
+  // Do the mode bits let this identity do `want` (a mask of R_OK, X_OK)?
+  bool Allows(const struct stat& st, int want) const;
+};
+
+struct ConnectResult {
+  Status status;
+  int err;         // errno of glfs_init; may be 0 even on failure
+  uint32_t ms;     // how long it took
+};
+
+// Life: Create → Connect (once, on its own thread) → Submit … → Close (once) → the closer thread
+// drains and ends it. The closer thread is the last owner; a thread stuck in gfapi keeps the closer
+// waiting and so the volume allocated: leaked on purpose, for nothing can cancel such a call.
+class Volume : public std::enable_shared_from_this<Volume> {
+ public:
+  struct Stats {
+    ThreadPool::Stats pool;
+    size_t handles;
+    size_t open_files;
+  };
+
+  static std::shared_ptr<Volume> Create(VolumeSpec spec, std::shared_ptr<BlockPool> blocks);
+
+  Volume(const Volume&) = delete;
+  Volume& operator=(const Volume&) = delete;
+
+  // Starts connecting on a thread of its own and returns at once. `done` is called once, on that
+  // thread. After a failure, or when Close came first, the volume never becomes usable.
+  void Connect(std::function<void(const ConnectResult&)> done);
+
+  // Ends the volume in the background: drops what waits, lets what runs finish, closes every
+  // handle, glfs_fini. `closed` is called once at the end, on the closer's thread; never, if a
+  // call hangs for ever. Loop thread only, once.
+  void Close(std::function<void()> closed);
+
+  // kOk, kBusy or kClosed; the task is taken only on kOk. Urgent tasks pass the queue's bound.
+  // Loop thread only.
+  Status Submit(std::unique_ptr<Task>& task, bool urgent);
+
+  // For jobs, on pool threads; all valid as long as the job runs.
+  glfs_t* fs() const { return fs_; }
+  const std::shared_ptr<Handle>& root() const { return root_; }
+  HandleCache<Handle>& handles() { return handles_; }
+  BlockPool& blocks() { return *blocks_; }
+  const Identity& identity() const { return identity_; }
+  uint32_t AddFile(std::shared_ptr<OpenFile> file);
+  std::shared_ptr<OpenFile> FindFile(uint32_t id);
+  std::shared_ptr<OpenFile> RemoveFile(uint32_t id);
+
+  // Any thread.
+  Stats stats();
+
+ private:
+  enum class State { kConnecting, kReady, kFailed, kClosed };
+
+  Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks);
+
+  ConnectResult Init();
+  void Finish();
+
+  const VolumeSpec spec_;
+  const std::shared_ptr<BlockPool> blocks_;
+  const Identity identity_;
+  HandleCache<Handle> handles_;
+
+  // Written by the connecting thread before state_ becomes kReady, constant after.
+  glfs_t* fs_ = nullptr;
+  std::shared_ptr<Handle> root_;
+  std::unique_ptr<ThreadPool> pool_;
+
+  std::mutex state_mutex_;
+  State state_ = State::kConnecting;  // guarded by state_mutex_, as the next
+  std::function<void()> closed_;      // set when Close came while connecting
+
+  std::mutex files_mutex_;
+  std::unordered_map<uint32_t, std::shared_ptr<OpenFile>> files_;  // guarded by files_mutex_
+  uint32_t next_file_ = 1;                                         // guarded by files_mutex_
+};
+
+}  // namespace gfserve
