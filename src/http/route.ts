@@ -1,0 +1,89 @@
+/** Host and path → mount. Built once from the configuration; matching is pure. */
+import type { MountConfig } from '../config/types.js';
+import type { RootId, Storage } from '../storage/storage.js';
+import { createTypes, type Types } from './types.js';
+
+/** A URL path → a root on a volume, and how what is found there is answered. */
+export interface Mount {
+  readonly name: string;
+  /** As bytes; without a trailing slash, so '' for the root of the site. */
+  readonly prefix: string;
+  readonly hosts: readonly string[];
+  readonly storage: Storage;
+  readonly root: RootId;
+  /** As bytes. */
+  readonly index: readonly string[];
+  readonly hidden: 'deny' | 'allow';
+  readonly types: Types;
+}
+
+export interface Router {
+  /** Whether any mount cares for the host: if not, it need not be read from the request. */
+  readonly needsHost: boolean;
+  /** `path` as of parsePath; `host` as the client sent it. */
+  match(host: string, path: string): Mount | null;
+}
+
+/** Text of the configuration (UTF-8) as the bytes that stand on the volume. */
+const toBytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
+/** Each mount's root is registered with its volume here. */
+export function createRouter(
+  configs: readonly MountConfig[],
+  storageOf: (volume: string) => Storage,
+): Router {
+  const candidates = configs.flatMap((config) => {
+    const storage = storageOf(config.volume);
+    const mount: Mount = {
+      name: config.name,
+      prefix: config.path === '/' ? '' : toBytes(config.path),
+      hosts: config.hosts,
+      storage,
+      root: storage.root(toBytes(config.root), config.symlinks),
+      index: config.index.map(toBytes),
+      hidden: config.hidden,
+      types: createTypes(config.types, config.charset),
+    };
+    const patterns = config.hosts.length === 0 ? [''] : config.hosts;
+    return patterns.map((pattern) => ({ mount, pattern, specificity: specificity(pattern) }));
+  });
+  // The longest path wins; among equal paths the most specific host.
+  candidates.sort(
+    (a, b) => b.mount.prefix.length - a.mount.prefix.length || b.specificity - a.specificity,
+  );
+  return {
+    needsHost: candidates.some(({ pattern }) => pattern !== ''),
+    match(rawHost, path) {
+      const host = rawHost === '' ? '' : normaliseHost(rawHost);
+      for (const { mount, pattern } of candidates) {
+        if (underPrefix(path, mount.prefix) && hostMatches(host, pattern)) return mount;
+      }
+      return null;
+    },
+  };
+}
+
+/** Exact, then the longest wildcard, then none. */
+function specificity(pattern: string): number {
+  if (pattern === '') return 0;
+  return pattern.startsWith('*.') ? pattern.length : Number.MAX_SAFE_INTEGER;
+}
+
+/** `/foo` takes `/foo` and `/foo/x`, not `/foobar`. */
+function underPrefix(path: string, prefix: string): boolean {
+  return (
+    path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 47)
+  );
+}
+
+function hostMatches(host: string, pattern: string): boolean {
+  if (pattern === '') return true;
+  if (!pattern.startsWith('*.')) return host === pattern;
+  return host.length > pattern.length - 1 && host.endsWith(pattern.slice(1));
+}
+
+/** Lower case, without a port and without the dot of a fully qualified name. */
+export function normaliseHost(host: string): string {
+  const withoutPort = host.replace(/:\d*$/, '');
+  return withoutPort.replace(/\.$/, '').toLowerCase();
+}

@@ -1,0 +1,132 @@
+/** One attempt to connect a volume: probe its servers, then glfs_init through those that answer. */
+import { constants } from 'node:os';
+import type { VolfileServer, VolumeConfig } from '../config/types.js';
+import type { Native, NativeSpec } from './native.js';
+import { type ProbeResult, probeAll } from './probe.js';
+
+/** How long a volfile server may take to answer the probe. */
+export const PROBE_TIMEOUT_MS = 1500;
+
+/** glfs_object_t kept per volume; each holds an inode of some KiB in libgfapi's own caches. */
+const HANDLE_CAPACITY = 65536;
+
+/** GF_LOG_* of libglusterfs/src/glusterfs/logging.h. */
+const GFAPI_LOG_LEVELS = { critical: 3, error: 4, warning: 5, info: 7, debug: 8, trace: 9 } as const;
+
+export type AttemptResult =
+  | { readonly ok: true; readonly volume: number; readonly ms: number; readonly server: string }
+  | {
+      readonly ok: false;
+      readonly ms: number;
+      readonly reason: string;
+      /** The server that libgfapi got stuck with. */
+      readonly stuck?: string;
+    };
+
+/** A libgfapi connect that did not end in time goes on in its thread; `pending` counts those. */
+export interface Abandoned {
+  pending: number;
+}
+
+const describe = (result: ProbeResult): string =>
+  result.alive ? `${result.server.text} answered` : `${result.server.text} ${result.reason}`;
+
+const errnoNames = new Map<number, string>(
+  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+);
+
+function nativeSpec(
+  config: VolumeConfig,
+  servers: readonly VolfileServer[],
+  maxQueue: number,
+): NativeSpec {
+  return {
+    volname: config.volname,
+    servers: servers.map((server) =>
+      server.transport === 'unix'
+        ? { transport: 'unix', host: server.path, port: 0 }
+        : { transport: 'tcp', host: server.host, port: server.port },
+    ),
+    volfile: config.volfile ?? '',
+    options: [
+      { xlator: '*-client-*', key: 'ping-timeout', value: String(config.pingTimeoutSeconds) },
+      ...config.xlatorOptions,
+    ],
+    logFile: config.logFile ?? '/dev/null',
+    logLevel: GFAPI_LOG_LEVELS[config.logLevel],
+    threads: config.threads,
+    maxQueue,
+    handleCapacity: HANDLE_CAPACITY,
+  };
+}
+
+function initFailure(config: VolumeConfig, server: string, errno: number): string {
+  const name = errnoNames.get(errno) ?? 'no errno';
+  const hint = config.logFile ? `; see ${config.logFile}` : '; set log-file in the volume\'s section to see why';
+  if (config.volfile) return `the volume file ${config.volfile} could not be used (${name})${hint}`;
+  if (name === 'ENOENT') return `${server} knows no volume "${config.volname}": is it created and started?`;
+  return `${server} answered, but the volume "${config.volname}" could not be connected (${name})${hint}`;
+}
+
+export interface AttemptOptions {
+  readonly native: Native;
+  readonly maxQueue: number;
+  /** For libgfapi's part, after the probe. */
+  readonly timeoutMs: number;
+  readonly abandoned: Abandoned;
+  /** Servers to try last, although they answered: they were first when an attempt got stuck. */
+  readonly avoid: ReadonlySet<string>;
+}
+
+/** Never rejects. On failure nothing is left that the caller would have to close. */
+export async function attemptConnect(config: VolumeConfig, options: AttemptOptions): Promise<AttemptResult> {
+  const start = performance.now();
+  const elapsed = (): number => performance.now() - start;
+  let order: readonly VolfileServer[] = [];
+  let first = config.volfile ?? '';
+  if (config.volfile === null) {
+    const probes = await probeAll(config.servers, PROBE_TIMEOUT_MS);
+    if (!probes.some((result) => result.alive)) {
+      const reason = `no volfile server is there: ${probes.map(describe).join('; ')}`;
+      return { ok: false, ms: elapsed(), reason };
+    }
+    const rank = (result: ProbeResult): number =>
+      result.alive ? Number(options.avoid.has(result.server.text)) : 2;
+    order = [...probes].sort((a, b) => rank(a) - rank(b)).map((result) => result.server);
+    first = order[0]?.text ?? '';
+  }
+  return await initialise(config, order, first, options, elapsed);
+}
+
+function initialise(
+  config: VolumeConfig,
+  order: readonly VolfileServer[],
+  first: string,
+  options: AttemptOptions,
+  elapsed: () => number,
+): Promise<AttemptResult> {
+  const { native, abandoned, timeoutMs } = options;
+  return new Promise((resolve) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      abandoned.pending += 1;
+      native.close(volume);
+      const reason = `${first} answered, but connecting did not end within ${timeoutMs / 1000} s`;
+      resolve({ ok: false, ms: elapsed(), reason, stuck: first });
+    }, timeoutMs);
+    const volume = native.connect(nativeSpec(config, order, options.maxQueue), (event) => {
+      if (late) {
+        if (event.kind === 'closed') abandoned.pending -= 1;
+        return;
+      }
+      clearTimeout(timer);
+      if (event.kind === 'connected') {
+        resolve({ ok: true, volume, ms: elapsed(), server: first });
+      } else if (event.kind === 'failed') {
+        native.close(volume);
+        resolve({ ok: false, ms: elapsed(), reason: initFailure(config, first, event.errno) });
+      }
+    });
+  });
+}

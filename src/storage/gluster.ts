@@ -1,0 +1,156 @@
+/** Storage over the addon: one connected volume. Adds deadlines and cancellation to what native.ts passes through. */
+import type { Deadlines } from './deadlines.js';
+import { type Completion, FileType, type Native, Status } from './native.js';
+import type {
+  Cancel,
+  OpenFile,
+  OpenRequest,
+  OpenResult,
+  ReadResult,
+  StorageError,
+  StorageErrorCode,
+} from './storage.js';
+
+/**
+ * A body up to this many bytes comes whole with the open job, by anonymous reads on the held handle. Above it a file is
+ * opened: a round trip more, which the size then pays for.
+ */
+export const INLINE_LIMIT = 256 * 1024;
+
+/** Bytes of a larger file that come with its open job: little, as the client may be slow or gone. */
+export const FIRST_CHUNK = 64 * 1024;
+
+const CODES: Readonly<Record<number, StorageErrorCode>> = {
+  [Status.notFound]: 'not-found',
+  [Status.loop]: 'not-found',
+  [Status.forbidden]: 'forbidden',
+  [Status.notConnected]: 'down',
+  [Status.closed]: 'down',
+  [Status.changed]: 'changed',
+  [Status.busy]: 'busy',
+  [Status.noMemory]: 'busy',
+  [Status.cancelled]: 'cancelled',
+  [Status.notRegular]: 'not-regular',
+  [Status.timedOut]: 'timeout',
+};
+
+const failure = (status: number, errno: number): StorageError => ({
+  ok: false,
+  code: CODES[status] ?? 'io',
+  errno,
+});
+
+const TIMEOUT: StorageError = { ok: false, code: 'timeout', errno: 0 };
+
+type Settle<T> = (result: T | StorageError) => void;
+
+export class GlusterStorage {
+  /** `volume` is a connected one of `native`. All calls get the same deadline. */
+  constructor(
+    private readonly native: Native,
+    private readonly volume: number,
+    private readonly deadlines: Deadlines,
+  ) {}
+
+  /** See Storage.open. */
+  open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
+    return this.#call<OpenResult>(
+      (settle) =>
+        this.native.open(
+          this.volume,
+          request.root,
+          request.candidates,
+          INLINE_LIMIT,
+          FIRST_CHUNK,
+          request.body,
+          settle,
+        ),
+      (completion) => this.#opened(completion),
+      done,
+    );
+  }
+
+  #opened(completion: Completion): OpenResult {
+    const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } = completion;
+    return {
+      ok: true,
+      candidate,
+      stat: {
+        type: type === FileType.directory ? 'directory' : 'file',
+        size,
+        mtimeSeconds,
+        mtimeNanoseconds,
+        gfid,
+      },
+      chunk,
+      file: fileId === 0 ? null : this.#file(fileId),
+    };
+  }
+
+  #file(id: number): OpenFile {
+    let released = false;
+    return {
+      read: (offset, length, done) => {
+        this.#call<ReadResult>(
+          (settle) => this.native.read(this.volume, id, offset, length, settle),
+          ({ chunk }) => (chunk ? { ok: true, chunk } : failure(Status.io, 0)),
+          done,
+        );
+      },
+      release: () => {
+        if (released) throw new Error('a file was released twice');
+        released = true;
+        this.native.release(this.volume, id);
+      },
+    };
+  }
+
+  /**
+   * Submits one job. `done` gets its result, or 'timeout', or why it was refused, never from inside this call; a result
+   * that comes after that gives back what it holds.
+   */
+  #call<T>(
+    submit: (settle: (completion: Completion) => void) => number,
+    translate: (completion: Completion) => T,
+    done: Settle<T>,
+  ): Cancel {
+    let settled = false;
+    const token = submit((completion) => {
+      if (settled) {
+        this.#discard(completion);
+        return;
+      }
+      settled = true;
+      this.deadlines.clear(deadline);
+      const { status, errno } = completion;
+      done(status === Status.ok ? translate(completion) : failure(status, errno));
+    });
+    if (token < 0) {
+      queueMicrotask(() => {
+        if (!settled) done(failure(-1 - token, 0));
+        settled = true;
+      });
+      return () => {
+        settled = true;
+      };
+    }
+    const abandon = (): void => {
+      settled = true;
+      this.native.cancel(token);
+    };
+    const deadline = this.deadlines.set(() => {
+      abandon();
+      done(TIMEOUT);
+    });
+    return () => {
+      if (settled) return;
+      this.deadlines.clear(deadline);
+      abandon();
+    };
+  }
+
+  #discard(completion: Completion): void {
+    completion.chunk?.release();
+    if (completion.fileId !== 0) this.native.release(this.volume, completion.fileId);
+  }
+}

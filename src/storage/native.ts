@@ -1,0 +1,301 @@
+/**
+ * The typed face of the addon: the only file that loads the .node. It numbers jobs, hands each completion to whoever
+ * waits for it, and lends out blocks. It validates nothing about paths or specs, and knows no retry and no deadline.
+ */
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Chunk, SymlinkPolicy } from './storage.js';
+
+/** The same numbers as `Status` in addon/status.h. */
+export const Status = {
+  ok: 0,
+  notFound: 1,
+  forbidden: 2,
+  loop: 3,
+  notConnected: 4,
+  io: 5,
+  changed: 6,
+  busy: 7,
+  closed: 8,
+  cancelled: 9,
+  noMemory: 10,
+  notRegular: 11,
+  badHandle: 12,
+  timedOut: 13,
+} as const;
+
+/** The same numbers as `FileType` in addon/jobs.h. */
+export const FileType = { none: 0, regular: 1, directory: 2, other: 3 } as const;
+
+/** What connects a volume; the addon's VolumeSpec. */
+export interface NativeSpec {
+  readonly volname: string;
+  readonly servers: readonly { transport: 'tcp' | 'unix'; host: string; port: number }[];
+  readonly volfile: string;
+  readonly options: readonly { xlator: string; key: string; value: string }[];
+  readonly logFile: string;
+  /** GF_LOG_*: 2 critical … 9 trace. */
+  readonly logLevel: number;
+  readonly threads: number;
+  readonly maxQueue: number;
+  /** Held glfs_object_t. */
+  readonly handleCapacity: number;
+}
+
+/** One job's result. Whoever receives it owns `chunk` and `fileId`. */
+export interface Completion {
+  readonly status: number;
+  readonly errno: number;
+  readonly candidate: number;
+  readonly type: number;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly gfid: string;
+  /** 0: none. */
+  readonly fileId: number;
+  readonly chunk: Chunk | null;
+}
+
+export type VolumeEvent =
+  | { readonly kind: 'connected'; readonly ms: number }
+  | { readonly kind: 'failed'; readonly ms: number; readonly status: number; readonly errno: number }
+  | { readonly kind: 'closed' };
+
+export interface NativeStats {
+  readonly threads: number;
+  readonly busy: number;
+  readonly queued: number;
+  readonly handles: number;
+  readonly openFiles: number;
+}
+
+interface Binding {
+  start(
+    onCompletions: (count: number) => void,
+    onEvent: (volume: number, kind: number, status: number, errno: number, ms: number) => void,
+  ): { rows: Float64Array; gfids: Uint8Array; cancelled: Uint8Array };
+  connect(spec: NativeSpec): number;
+  addRoot(path: string, policy: number): number;
+  open(
+    volume: number,
+    token: number,
+    root: number,
+    candidates: string,
+    inlineLimit: number,
+    firstChunk: number,
+    flags: number,
+  ): number;
+  read(volume: number, token: number, file: number, offset: number, length: number): number;
+  list(volume: number, token: number, file: number): number;
+  release(volume: number, file: number): void;
+  block(id: number): ArrayBuffer;
+  recycle(id: number): void;
+  trim(buffers: readonly (ArrayBuffer | undefined)[]): number[];
+  close(volume: number): void;
+  stats(volume: number): NativeStats | null;
+  memory(): { blocks: number; blocksInUse: number; blockBytes: number };
+  exitNow(status: number): never;
+}
+
+const COLUMNS = 16;
+const MAX_JOBS = 65536;
+const POLICIES = { deny: 0, inside: 1, follow: 2 } as const;
+const WANT_BODY = 1;
+
+/** The package's folder: the first one above this file with a package.json. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+function loadBinding(): Binding {
+  const file = join(packageRoot(), 'build', 'Release', 'gfserve.node');
+  return createRequire(import.meta.url)(file) as Binding;
+}
+
+/** A block that is lent out as a chunk. Released once; after that its bytes may be anybody's. */
+class BlockChunk implements Chunk {
+  #released = false;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    private readonly id: number,
+    private readonly recycle: (id: number) => void,
+  ) {}
+
+  release(): void {
+    if (this.#released) throw new Error('a chunk was released twice');
+    this.#released = true;
+    this.recycle(this.id);
+  }
+}
+
+type CompletionHandler = (completion: Completion) => void;
+
+/** One per process. Loading it throws when the addon was not built or lacks its libraries. */
+export class Native {
+  readonly #binding = loadBinding();
+  readonly #rows: Float64Array;
+  readonly #gfids: Buffer;
+  readonly #cancelled: Uint8Array;
+  readonly #handlers: (CompletionHandler | undefined)[] = [];
+  readonly #freeTokens: number[] = [];
+  readonly #blocks: (ArrayBuffer | undefined)[] = [];
+  readonly #events = new Map<number, (event: VolumeEvent) => void>();
+  readonly #recycle = (id: number): void => this.#binding.recycle(id);
+  readonly #trimmer: NodeJS.Timeout;
+
+  constructor() {
+    const memory = this.#binding.start(
+      (count) => this.#onCompletions(count),
+      (volume, kind, status, errno, ms) => this.#onEvent(volume, kind, status, errno, ms),
+    );
+    this.#rows = memory.rows;
+    this.#gfids = Buffer.from(memory.gfids.buffer);
+    this.#cancelled = memory.cancelled;
+    for (let token = MAX_JOBS - 1; token >= 0; token--) this.#freeTokens.push(token);
+    this.#trimmer = setInterval(() => this.trim(), 1000);
+    this.#trimmer.unref();
+  }
+
+  /**
+   * Starts connecting; `onEvent` gets 'connected' or 'failed' once, and 'closed' at the end of `close`. Returns the
+   * volume's number.
+   */
+  connect(spec: NativeSpec, onEvent: (event: VolumeEvent) => void): number {
+    const volume = this.#binding.connect(spec);
+    this.#events.set(volume, onEvent);
+    return volume;
+  }
+
+  /** Ends a volume in the background: 'closed' comes when its last job is done, which may be never. */
+  close(volume: number): void {
+    this.#binding.close(volume);
+  }
+
+  addRoot(path: string, policy: SymlinkPolicy): number {
+    return this.#binding.addRoot(path, POLICIES[policy]);
+  }
+
+  /** Returns the job's token, or -1 - status when it was refused; then `done` is never called. */
+  open(
+    volume: number,
+    root: number,
+    candidates: readonly string[],
+    inlineLimit: number,
+    firstChunk: number,
+    body: boolean,
+    done: CompletionHandler,
+  ): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    const status = this.#binding.open(
+      volume,
+      token,
+      root,
+      candidates.length === 1 ? (candidates[0] ?? '') : candidates.join('\0'),
+      inlineLimit,
+      firstChunk,
+      body ? WANT_BODY : 0,
+    );
+    return this.#submitted(token, status, done);
+  }
+
+  /** As `open`, for `length` bytes (1 to MAX_CHUNK) at `offset`. */
+  read(volume: number, file: number, offset: number, length: number, done: CompletionHandler): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    return this.#submitted(token, this.#binding.read(volume, token, file, offset, length), done);
+  }
+
+  /** Closes a file in the background. */
+  release(volume: number, file: number): void {
+    this.#binding.release(volume, file);
+  }
+
+  /** Tells the queue that a job need not run any more. Its completion comes all the same. */
+  cancel(token: number): void {
+    this.#cancelled[token] = 1;
+  }
+
+  stats(volume: number): NativeStats | null {
+    return this.#binding.stats(volume);
+  }
+
+  memory(): { blocks: number; blocksInUse: number; blockBytes: number; jobs: number } {
+    return { ...this.#binding.memory(), jobs: MAX_JOBS - this.#freeTokens.length };
+  }
+
+  /** Gives idle blocks back to the kernel: half of what was not needed since the last call. */
+  trim(): void {
+    for (const id of this.#binding.trim(this.#blocks)) this.#blocks[id] = undefined;
+  }
+
+  /** Leaves the process at once: exit handlers would race with gfapi's threads. */
+  exitNow(status: number): never {
+    return this.#binding.exitNow(status);
+  }
+
+  #submitted(token: number, status: number, done: CompletionHandler): number {
+    if (status !== Status.ok) {
+      this.#freeTokens.push(token);
+      return -1 - status;
+    }
+    this.#handlers[token] = done;
+    return token;
+  }
+
+  #onCompletions(count: number): void {
+    for (let row = 0; row < count; row++) {
+      const at = row * COLUMNS;
+      const rows = this.#rows;
+      const token = rows[at] ?? 0;
+      const handler = this.#handlers[token];
+      this.#handlers[token] = undefined;
+      this.#cancelled[token] = 0;
+      this.#freeTokens.push(token);
+      if (handler) handler(this.#completion(row));
+    }
+  }
+
+  #completion(row: number): Completion {
+    const rows = this.#rows;
+    const at = row * COLUMNS;
+    const type = rows[at + 4] ?? 0;
+    const block = rows[at + 12] ?? -1;
+    return {
+      status: rows[at + 1] ?? Status.io,
+      errno: rows[at + 2] ?? 0,
+      candidate: rows[at + 3] ?? 0,
+      type,
+      size: rows[at + 6] ?? 0,
+      mtimeSeconds: rows[at + 7] ?? 0,
+      mtimeNanoseconds: rows[at + 8] ?? 0,
+      gfid: type === FileType.none ? '' : this.#gfids.toString('hex', row * 16, row * 16 + 16),
+      fileId: rows[at + 11] ?? 0,
+      chunk: block < 0 ? null : this.#chunk(block, rows[at + 13] ?? 0),
+    };
+  }
+
+  #chunk(id: number, length: number): Chunk {
+    let buffer = this.#blocks[id];
+    if (!buffer) {
+      buffer = this.#binding.block(id);
+      this.#blocks[id] = buffer;
+    }
+    return new BlockChunk(new Uint8Array(buffer, 0, length), id, this.#recycle);
+  }
+
+  #onEvent(volume: number, kind: number, status: number, errno: number, ms: number): void {
+    const handler = this.#events.get(volume);
+    if (kind === 2) this.#events.delete(volume);
+    if (!handler) return;
+    if (kind === 0) handler({ kind: 'connected', ms });
+    else if (kind === 1) handler({ kind: 'failed', ms, status, errno });
+    else handler({ kind: 'closed' });
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The seam between HTTP and whatever holds the files. `http` sees of storage only this file; tests put their own
+ * Storage here.
+ *
+ * Paths are bytes: a string with one char (0 to 255) a byte, relative to the root, without dot segments.
+ */
+
+/** Why a storage call found no answer. `http` maps each to one entry of the error catalogue. */
+export type StorageErrorCode =
+  | 'not-found'
+  | 'forbidden'
+  /** A FIFO, socket or device. */
+  | 'not-regular'
+  /** The volume has not been connected since the start. */
+  | 'connecting'
+  /** The volume cannot be reached. */
+  | 'down'
+  /** The queue is full. */
+  | 'busy'
+  /** The deadline passed. The call may go on in its thread; its result is thrown away. */
+  | 'timeout'
+  | 'io'
+  /** The file changed while it was read. */
+  | 'changed'
+  /** The caller cancelled. */
+  | 'cancelled';
+
+export interface StorageError {
+  readonly ok: false;
+  readonly code: StorageErrorCode;
+  /** The errno behind it, 0 when there was none: for the log. */
+  readonly errno: number;
+}
+
+export interface Stat {
+  readonly type: 'file' | 'directory';
+  /** Bytes. Exact up to 2^53 - 1. */
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  /** 0 to 999,999,999. */
+  readonly mtimeNanoseconds: number;
+  /** 32 lower-case hexadecimal digits. */
+  readonly gfid: string;
+}
+
+/**
+ * A piece of a file, lent: `bytes` is only valid until `release`, which must be called exactly once, after the last use.
+ */
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  release(): void;
+}
+
+/** An open file. `release` must be called exactly once; reads under way may still complete after it. */
+export interface OpenFile {
+  /**
+   * Reads exactly `length` bytes (1 to MAX_CHUNK) at `offset`; a file that is no longer what was opened answers
+   * 'changed'. Several reads may be under way at once. `done` is never called from inside this call.
+   */
+  read(offset: number, length: number, done: (result: ReadResult) => void): void;
+  release(): void;
+}
+
+export type ReadResult = { readonly ok: true; readonly chunk: Chunk } | StorageError;
+
+export interface Opened {
+  readonly ok: true;
+  /** Which of the candidates it is. */
+  readonly candidate: number;
+  readonly stat: Stat;
+  /**
+   * The first bytes: all of them when the file fits into the inline limit, else the first chunk. null for an empty file,
+   * a directory, and where no body was asked for.
+   */
+  readonly chunk: Chunk | null;
+  /** For the rest, when the file is larger than the inline limit. */
+  readonly file: OpenFile | null;
+}
+
+export type OpenResult = Opened | StorageError;
+
+export interface OpenRequest {
+  readonly root: RootId;
+  /** Tried in order. A directory counts only as the last one. A trailing slash (or '') asks for a directory. */
+  readonly candidates: readonly string[];
+  /** false: the stat only (HEAD). */
+  readonly body: boolean;
+}
+
+/** Names a root that `Storage.root` registered. */
+export type RootId = number;
+
+export type SymlinkPolicy = 'deny' | 'inside' | 'follow';
+
+/** Stops caring about a call: its `done` will not be called, its result is thrown away. */
+export type Cancel = () => void;
+
+/** Bytes: the longest single read. */
+export const MAX_CHUNK = 1 << 20;
+
+export interface Storage {
+  /** The name for logs and metrics. */
+  readonly name: string;
+  /** Registers a folder to serve from, once at start. `path` is absolute on the volume, as bytes. */
+  root(path: string, symlinks: SymlinkPolicy): RootId;
+  /** Finds a file and, if wanted, its first bytes, in one job. `done` is never called from inside this call. */
+  open(request: OpenRequest, done: (result: OpenResult) => void): Cancel;
+}

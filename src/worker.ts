@@ -1,0 +1,181 @@
+/** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
+import { execFileSync } from 'node:child_process';
+import type { Config } from './config/types.js';
+import type { HttpServer } from './http/server.js';
+import type { Site } from './http/pipeline.js';
+import { createRouter } from './http/route.js';
+import { Transfers } from './http/transfer.js';
+import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
+import { type AccessLog, createAccessLog } from './observe/access_log.js';
+import { createLogger, type Logger, logStyle } from './observe/log.js';
+import { Native } from './storage/native.js';
+import { Volume } from './storage/volume.js';
+
+/** Volumes get so long to connect before the first request may meet one that has not. */
+const CONNECT_GRACE_MS = 700;
+
+const native = new Native();
+let log: Logger = createLogger({ level: 'info', style: logStyle(process.env, process.stderr.isTTY) });
+let running: Worker | null = null;
+
+const link = joinSupervisor({
+  message: (message) => void onMessage(message),
+  orphaned: () => {
+    log.warn('the supervisor is gone; finishing what is under way');
+    void stop(running?.drainTimeoutMs ?? 0);
+  },
+});
+
+process.on('uncaughtException', (error) => {
+  log.error('a bug ends this worker', { err: error });
+  native.exitNow(70);
+});
+
+link.send({ type: 'hello' });
+
+async function onMessage(message: ToWorker): Promise<void> {
+  switch (message.type) {
+    case 'start':
+      await start(message.number, message.config);
+      return;
+    case 'drain':
+      await stop(message.timeoutMs);
+      return;
+    case 'status':
+      if (running) link.send({ type: 'status', id: message.id, body: running.status() });
+      return;
+    default: {
+      const impossible: never = message;
+      throw new Error(`unknown message ${String(impossible)}`);
+    }
+  }
+}
+
+async function start(number: number, config: Config): Promise<void> {
+  log = createLogger({
+    level: config.log.level,
+    style: logStyle(process.env, process.stderr.isTTY),
+  }).child({ worker: number });
+  try {
+    dropPrivileges(config);
+    // Read when the module is loaded, which is why it is loaded only now.
+    process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.maxHeaderSize);
+    const { HttpServer } = await import('./http/server.js');
+    running = new Worker(number, config, (site) => new HttpServer(site));
+    await running.start();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
+    const text = error instanceof Error ? error.message : String(error);
+    link.send({ type: 'failed', code, message: text });
+    // The message must have left before the process does.
+    setTimeout(() => native.exitNow(1), 100);
+  }
+}
+
+async function stop(timeoutMs: number): Promise<void> {
+  if (running) {
+    const { finished, cut } = await running.drain(timeoutMs);
+    link.send({ type: 'drained', finished, cut });
+  }
+  // Without glfs_fini, which takes seconds and may hang: the bricks see the connections close. Only reads were under way.
+  setTimeout(() => native.exitNow(0), 20);
+}
+
+/** What the type declarations of Node 20 leave out. */
+interface PosixProcess extends NodeJS.Process {
+  initgroups(user: string, extraGroup: string | number): void;
+}
+
+/** The number of the group that the accounts' database gives a user. */
+function ownGroup(user: string): number {
+  return Number(execFileSync('id', ['-g', user], { encoding: 'utf8' }));
+}
+
+/** Before anything is opened or connected, so that files, sockets and gfapi's calls all belong to that user. */
+function dropPrivileges({ server: { user, group } }: Config): void {
+  // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
+  const gid = group ?? (user === null ? null : ownGroup(user));
+  if (user !== null && gid !== null) (process as PosixProcess).initgroups(user, gid);
+  if (gid !== null) process.setgid?.(gid);
+  if (user !== null) process.setuid?.(user);
+}
+
+class Worker {
+  readonly drainTimeoutMs: number;
+  readonly #startedAt = Date.now();
+  readonly #volumes: readonly Volume[];
+  readonly #server: HttpServer;
+  readonly #accessLog: AccessLog;
+
+  constructor(
+    private readonly number: number,
+    private readonly config: Config,
+    createServer: (site: Site) => HttpServer,
+  ) {
+    const { limits } = config;
+    this.drainTimeoutMs = limits.drainTimeoutMs;
+    this.#volumes = config.volumes.map(
+      (volume) =>
+        new Volume(volume, {
+          native,
+          log: log.child({ volume: volume.name }),
+          maxQueue: limits.maxQueue,
+          requestTimeoutMs: limits.requestTimeoutMs,
+        }),
+    );
+    this.#accessLog = createAccessLog(config.log, log);
+    const byName = new Map(this.#volumes.map((volume) => [volume.name, volume]));
+    const router = createRouter(config.mounts, (name) => {
+      const volume = byName.get(name);
+      if (!volume) throw new Error(`no volume "${name}"`);
+      return volume;
+    });
+    const logged = config.log.access.kind !== 'off';
+    this.#server = createServer({
+      router,
+      wanted: { host: router.needsHost, log: logged },
+      transfers: new Transfers(limits.sendTimeoutMs),
+      accessLog: logged ? this.#accessLog : null,
+      log,
+      counters: { total: 0, active: 0 },
+      draining: false,
+      onIdle: () => undefined,
+    });
+  }
+
+  /** Listens once every volume is connected or has failed once, or after a grace: a slow one holds up no other. */
+  async start(): Promise<void> {
+    const verdicts = Promise.all(this.#volumes.map((volume) => volume.start()));
+    let timer: NodeJS.Timeout | undefined;
+    const grace = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CONNECT_GRACE_MS);
+    });
+    await Promise.race([verdicts, grace]);
+    clearTimeout(timer);
+    const { listen } = this.config.server;
+    for (const address of listen) this.#server.listen(address, this.number);
+    link.send({ type: 'listening', listeners: listen.map(({ text }) => text) });
+    link.send({ type: 'ready' });
+  }
+
+  status(): WorkerStatus {
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const memory = native.memory();
+    return {
+      number: this.number,
+      pid: process.pid,
+      uptimeMs: Date.now() - this.#startedAt,
+      requests: this.#server.counters,
+      connections: this.#server.connections,
+      volumes: this.#volumes.map((volume) => ({ name: volume.name, ...volume.status() })),
+      memory: { rss, heapUsed, external, ...memory },
+    };
+  }
+
+  async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {
+    const result = await this.#server.drain(timeoutMs);
+    for (const volume of this.#volumes) volume.close();
+    await this.#accessLog.close();
+    return result;
+  }
+}
