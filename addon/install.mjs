@@ -5,29 +5,45 @@ import { spawnSync } from 'node:child_process';
 const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 const needed = [
-  { name: 'a C++ compiler', debian: 'g++', ok: () => succeeds(process.env.CXX ?? 'g++', ['--version']) },
+  {
+    name: 'a C++ compiler',
+    debian: 'g++',
+    ok: () => succeeds(process.env.CXX ?? 'g++', ['--version']),
+  },
   { name: 'make', debian: 'make', ok: () => succeeds('make', ['--version']) },
-  { name: 'Python 3 (node-gyp runs on it)', debian: 'python3', ok: () => succeeds('python3', ['--version']) },
+  {
+    name: 'Python 3 (node-gyp runs on it)',
+    debian: 'python3',
+    ok: () => succeeds('python3', ['--version']),
+  },
   { name: 'pkg-config', debian: 'pkg-config', ok: () => succeeds('pkg-config', ['--version']) },
   {
     name: "libgfapi's header files",
     debian: 'libglusterfs-dev',
     // Without pkg-config nothing can be said about the library: it is asked for once that is there.
-    ok: () => !succeeds('pkg-config', ['--version']) || succeeds('pkg-config', ['--exists', 'glusterfs-api']),
+    ok: () =>
+      !succeeds('pkg-config', ['--version']) ||
+      succeeds('pkg-config', ['--exists', 'glusterfs-api']),
   },
 ];
 
 const missing = needed.filter((tool) => !tool.ok());
 if (missing.length > 0) {
   console.error('gfserve: the addon that reads GlusterFS volumes cannot be compiled yet.');
-  for (const tool of missing) console.error(`  missing: ${tool.name} (Debian package ${tool.debian})`);
+  for (const tool of missing)
+    console.error(`  missing: ${tool.name} (Debian package ${tool.debian})`);
   console.error(`  install: apt-get install ${missing.map((tool) => tool.debian).join(' ')}`);
   process.exit(1);
 }
 
-const build = spawnSync('node-gyp', ['rebuild', '--silent'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const build = spawnSync('node-gyp', ['rebuild', '--silent'], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'pipe'],
+});
 if (build.error) {
-  console.error(`gfserve: node-gyp could not be started (${build.error.message}); run this through npm: npm run install`);
+  console.error(
+    `gfserve: node-gyp could not be started (${build.error.message}); run this through npm: npm run install`,
+  );
   process.exit(1);
 }
 const output = `${build.stdout}${build.stderr}`;

@@ -83,14 +83,14 @@ void OpenJob::Execute() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
-    if (Attempt() == Outcome::kDone) return;
+    if (Attempt(attempt == 0) == Outcome::kDone) return;
     ReleaseBlock();
   }
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt() {
-  PathWalk walk(volume_);
+OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
+  PathWalk walk(volume_, trust_folders);
   Node node;
   WalkError error;
   uint32_t index = 0;
@@ -104,6 +104,8 @@ OpenJob::Outcome OpenJob::Attempt() {
     }
     if (!IsAbsent(error.status)) break;
   }
+  // Under a remembered folder that has been replaced since, nothing can be said to be missing.
+  if (trust_folders && IsAbsent(error.status)) return Outcome::kAgain;
   if (error.status != Status::kOk) {
     Fail(error.status, error.err);
     return Outcome::kDone;

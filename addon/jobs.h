@@ -104,7 +104,8 @@ class OpenJob final : public Job {
   enum class Outcome { kDone, kAgain };
 
   void Execute() override;
-  Outcome Attempt();
+  // `trust_folders`: see PathWalk.
+  Outcome Attempt(bool trust_folders);
   Outcome ReadWhole(const Node& node);
   Outcome OpenLarge(const Node& node);
   Outcome OpenDirectory(const Node& node);

@@ -39,7 +39,15 @@ void PushComponents(std::string_view path, std::vector<std::string>* pending) {
 
 }  // namespace
 
-WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, Node* out) {
+WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, bool may_trust,
+                                Node* out) {
+  std::shared_ptr<const Held> held = volume_.handles().Get(parent.handle->gfid(), name);
+  const auto now = std::chrono::steady_clock::now();
+  if (held && may_trust && S_ISDIR(held->st.st_mode) && now - held->seen < kFolderFresh) {
+    out->handle = held->handle;
+    out->st = held->st;
+    return {};
+  }
   errno = 0;
   glfs_object_t* object =
       glfs_h_lookupat(volume_.fs(), parent.handle->object(), name.c_str(), &out->st, 0);
@@ -50,10 +58,11 @@ WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, Nod
   }
   Gfid gfid{};
   glfs_h_extract_handle(object, gfid.data(), static_cast<int>(gfid.size()));
-  std::shared_ptr<Handle> held = volume_.handles().Get(parent.handle->gfid(), name);
-  if (held && held->gfid() == gfid) {
+  if (held && held->handle->gfid() == gfid) {
     glfs_h_close(object);
-    out->handle = std::move(held);
+    out->handle = held->handle;
+    // A file's entry only keeps its handle held: it is not written again for each request.
+    if (S_ISDIR(out->st.st_mode)) Remember(parent, name, *out, now);
     return {};
   }
   std::string target;
@@ -69,8 +78,14 @@ WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, Nod
     target.assign(buffer, strnlen(buffer, static_cast<size_t>(length)));
   }
   out->handle = std::make_shared<Handle>(object, gfid, std::move(target));
-  volume_.handles().Put(parent.handle->gfid(), name, out->handle);
+  Remember(parent, name, *out, now);
   return {};
+}
+
+void PathWalk::Remember(const Node& parent, const std::string& name, const Node& node,
+                        std::chrono::steady_clock::time_point seen) {
+  volume_.handles().Put(parent.handle->gfid(), name,
+                        std::make_shared<const Held>(Held{node.handle, node.st, seen}));
 }
 
 WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
@@ -82,12 +97,12 @@ WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) 
 
   std::string root_path;
   for (const auto& component : root.components) root_path.append("/").append(component);
-  WalkError error = Descend(root_path, SymlinkPolicy::kFollow);
+  WalkError error = Descend(root_path, SymlinkPolicy::kFollow, false);
   if (error.status != Status::kOk) return error;
   const size_t root_depth = chain_.size();
   const Gfid root_gfid = chain_.back().handle->gfid();
 
-  error = Descend(path, root.policy);
+  error = Descend(path, root.policy, true);
   if (error.status != Status::kOk) return error;
   if (root.policy == SymlinkPolicy::kInside && links_ > 0 &&
       (chain_.size() < root_depth || chain_[root_depth - 1].handle->gfid() != root_gfid)) {
@@ -102,20 +117,22 @@ WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) 
 }
 
 // Walks `path` from the end of the chain.
-WalkError PathWalk::Descend(std::string_view path, SymlinkPolicy policy) {
+WalkError PathWalk::Descend(std::string_view path, SymlinkPolicy policy, bool last_counts) {
   std::vector<std::string> pending;
   PushComponents(path, &pending);
   while (!pending.empty()) {
     if (pending.size() > kMaxPending) return {Status::kLoop, ENAMETOOLONG};
     std::string name = std::move(pending.back());
     pending.pop_back();
-    WalkError error = Step(std::move(name), policy, &pending);
+    const bool may_trust = trust_folders_ && !(last_counts && pending.empty());
+    WalkError error = Step(std::move(name), policy, may_trust, &pending);
     if (error.status != Status::kOk) return error;
   }
   return {};
 }
 
-WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, std::vector<std::string>* pending) {
+WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, bool may_trust,
+                         std::vector<std::string>* pending) {
   if (name == ".") return {};
   if (name == "..") {  // only a link's target has these; above the root is the root
     if (chain_.size() > 1) chain_.pop_back();
@@ -131,7 +148,7 @@ WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, std::vector<std
   if (chain_.size() == 1 && IsReserved(name)) return {Status::kNotFound, ENOENT};
 
   Node child;
-  WalkError error = LookupChild(parent, name, &child);
+  WalkError error = LookupChild(parent, name, may_trust, &child);
   if (error.status != Status::kOk) return error;
   if (!S_ISLNK(child.st.st_mode)) {
     chain_.push_back(std::move(child));

@@ -1,6 +1,7 @@
 // Resolves a path one component at a time, from the volume's root, under a symlink policy.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,21 +35,32 @@ struct WalkError {
 // Used by one thread, for one request: it keeps the chain of folders from the volume's root.
 class PathWalk {
  public:
-  explicit PathWalk(Volume& volume) : volume_(volume) {}
+  // `trust_folders`: whether kFolderFresh applies.
+  PathWalk(Volume& volume, bool trust_folders) : volume_(volume), trust_folders_(trust_folders) {}
+
+  // A folder on the way is taken as it was seen at most this long ago. The last component is always
+  // looked up.
+  static constexpr std::chrono::milliseconds kFolderFresh{100};
 
   // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash demands a
   // directory. Each component is looked up by name under its parent's held handle, so that a
   // renamed or replaced directory is noticed; md-cache answers most of them without a round trip.
-  // On ESTALE the caller should try once more.
+  // On ESTALE the caller should try once more, without remembered folders.
   WalkError Resolve(const Root& root, std::string_view path, Node* out);
 
  private:
-  // Looks `name` up under `parent` and leaves its handle in the volume's cache.
-  WalkError LookupChild(const Node& parent, const std::string& name, Node* out);
-  WalkError Descend(std::string_view path, SymlinkPolicy policy);
-  WalkError Step(std::string name, SymlinkPolicy policy, std::vector<std::string>* pending);
+  // Looks `name` up under `parent` and leaves it in the volume's cache. `may_trust`: a folder seen
+  // lately need not be looked up.
+  WalkError LookupChild(const Node& parent, const std::string& name, bool may_trust, Node* out);
+  void Remember(const Node& parent, const std::string& name, const Node& node,
+                std::chrono::steady_clock::time_point seen);
+  // `last_counts`: the last component is one that must be looked up.
+  WalkError Descend(std::string_view path, SymlinkPolicy policy, bool last_counts);
+  WalkError Step(std::string name, SymlinkPolicy policy, bool may_trust,
+                 std::vector<std::string>* pending);
 
   Volume& volume_;
+  const bool trust_folders_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
   int links_ = 0;            // followed so far
 };

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,6 +64,13 @@ class Handle {
   glfs_object_t* const object_;
   const Gfid gfid_;
   const std::string link_target_;
+};
+
+// What a volume remembers of a name: the object it stood for, and its stat when that was last seen.
+struct Held {
+  std::shared_ptr<Handle> handle;
+  struct stat st;
+  std::chrono::steady_clock::time_point seen;
 };
 
 // An open file or directory stream. The volume's table owns it, and a job that uses it shares it,
@@ -132,7 +139,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   // For jobs, on pool threads; all valid as long as the job runs.
   glfs_t* fs() const { return fs_; }
   const std::shared_ptr<Handle>& root() const { return root_; }
-  HandleCache<Handle>& handles() { return handles_; }
+  HandleCache<const Held>& handles() { return handles_; }
   BlockPool& blocks() { return *blocks_; }
   const Identity& identity() const { return identity_; }
   uint32_t AddFile(std::shared_ptr<OpenFile> file);
@@ -153,7 +160,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   const VolumeSpec spec_;
   const std::shared_ptr<BlockPool> blocks_;
   const Identity identity_;
-  HandleCache<Handle> handles_;
+  HandleCache<const Held> handles_;
 
   // Written by the connecting thread before state_ becomes kReady, constant after.
   glfs_t* fs_ = nullptr;

@@ -1,13 +1,14 @@
 /** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
 import { execFileSync } from 'node:child_process';
 import type { Config } from './config/types.js';
-import type { HttpServer } from './http/server.js';
 import type { Site } from './http/pipeline.js';
 import { createRouter } from './http/route.js';
+import type { HttpServer } from './http/server.js';
 import { Transfers } from './http/transfer.js';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
+import { accountId } from './preflight.js';
 import { Native } from './storage/native.js';
 import { Volume } from './storage/volume.js';
 
@@ -15,7 +16,10 @@ import { Volume } from './storage/volume.js';
 const CONNECT_GRACE_MS = 700;
 
 const native = new Native();
-let log: Logger = createLogger({ level: 'info', style: logStyle(process.env, process.stderr.isTTY) });
+let log: Logger = createLogger({
+  level: 'info',
+  style: logStyle(process.env, process.stderr.isTTY),
+});
 let running: Worker | null = null;
 
 const link = joinSupervisor({
@@ -66,38 +70,37 @@ async function start(number: number, config: Config): Promise<void> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
     const text = error instanceof Error ? error.message : String(error);
-    link.send({ type: 'failed', code, message: text });
-    // The message must have left before the process does.
-    setTimeout(() => native.exitNow(1), 100);
+    link.send({ type: 'failed', code, message: text }, () => native.exitNow(1));
   }
 }
 
 async function stop(timeoutMs: number): Promise<void> {
-  if (running) {
-    const { finished, cut } = await running.drain(timeoutMs);
-    link.send({ type: 'drained', finished, cut });
-  }
+  const result = running ? await running.drain(timeoutMs) : { finished: 0, cut: 0 };
   // Without glfs_fini, which takes seconds and may hang: the bricks see the connections close. Only reads were under way.
-  setTimeout(() => native.exitNow(0), 20);
+  link.send({ type: 'drained', ...result }, () => native.exitNow(0));
 }
 
 /** What the type declarations of Node 20 leave out. */
 interface PosixProcess extends NodeJS.Process {
-  initgroups(user: string, extraGroup: string | number): void;
+  initgroups(user: string | number, extraGroup: string | number): void;
+}
+
+/**
+ * Before anything is opened or connected, so that files, sockets and gfapi's calls all belong to that user. The
+ * supervisor has found both accounts already.
+ */
+function dropPrivileges({ server: { user, group } }: Config): void {
+  const uid = user === null ? null : accountId('user', user);
+  const gid = group === null ? (uid === null ? null : ownGroup(uid)) : accountId('group', group);
+  // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
+  if (uid !== null && gid !== null) (process as PosixProcess).initgroups(uid, gid);
+  if (gid !== null) process.setgid?.(gid);
+  if (uid !== null) process.setuid?.(uid);
 }
 
 /** The number of the group that the accounts' database gives a user. */
-function ownGroup(user: string): number {
-  return Number(execFileSync('id', ['-g', user], { encoding: 'utf8' }));
-}
-
-/** Before anything is opened or connected, so that files, sockets and gfapi's calls all belong to that user. */
-function dropPrivileges({ server: { user, group } }: Config): void {
-  // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
-  const gid = group ?? (user === null ? null : ownGroup(user));
-  if (user !== null && gid !== null) (process as PosixProcess).initgroups(user, gid);
-  if (gid !== null) process.setgid?.(gid);
-  if (user !== null) process.setuid?.(user);
+function ownGroup(uid: number): number {
+  return Number(execFileSync('id', ['-g', String(uid)], { encoding: 'utf8' }));
 }
 
 class Worker {

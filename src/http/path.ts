@@ -102,5 +102,7 @@ export function encodePath(path: string): string {
 
 /** A query as it may stand in a header: whatever is not printable ASCII is percent-encoded. */
 export function encodeQuery(query: string): string {
-  return query.replace(/[^!-~]+/g, (text) => Array.from(Buffer.from(text, 'utf8'), percent).join(''));
+  return query.replace(/[^!-~]+/g, (text) =>
+    Array.from(Buffer.from(text, 'utf8'), percent).join(''),
+  );
 }

@@ -98,7 +98,9 @@ class Exchange {
     site.counters.active += 1;
     this.#startedMs = site.accessLog ? Date.now() : 0;
     // A system call, so only for the log; and now, as an aborted response can't be asked any more.
-    this.#client = site.accessLog ? Buffer.from(res.getRemoteAddressAsText()).toString('latin1') : '';
+    this.#client = site.accessLog
+      ? Buffer.from(res.getRemoteAddressAsText()).toString('latin1')
+      : '';
     res.onAborted(() => this.#abort());
   }
 

@@ -7,7 +7,14 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { catalogue, type RequestErrorCode } from '../errors.js';
-import type { Chunk, OpenFile, Opened, OpenResult, Stat, StorageErrorCode } from '../storage/storage.js';
+import type {
+  Chunk,
+  Opened,
+  OpenFile,
+  OpenResult,
+  Stat,
+  StorageErrorCode,
+} from '../storage/storage.js';
 import { encodePath, encodeQuery } from './path.js';
 import type { Mount } from './route.js';
 
@@ -41,7 +48,8 @@ export function errorReply(code: RequestErrorCode, isHead: boolean): Reply {
   const body = `${status} ${STATUS_CODES[status] ?? ''}: ${summary}\n`;
   let head = `${statusLine(status)}\r\nContent-Type: text/plain; charset=utf-8`;
   if (status === 405) head += ALLOW;
-  if (retryAfterSeconds !== null) head += `\r\nRetry-After: ${retryAfterSeconds}\r\nCache-Control: no-store`;
+  if (retryAfterSeconds !== null)
+    head += `\r\nRetry-After: ${retryAfterSeconds}\r\nCache-Control: no-store`;
   return isHead
     ? { kind: 'empty', status, head: `${head}\r\nContent-Length: ${Buffer.byteLength(body)}` }
     : { kind: 'text', status, head, body };
@@ -72,7 +80,9 @@ export function fileReply(
   if (!result.ok) return errorReply(CODES[result.code], isHead);
   if (result.stat.type === 'directory') {
     // Asked for with its slash, it has no index; without it, the client's relative links would be wrong.
-    return path.endsWith('/') ? errorReply('GFS_FORBIDDEN', isHead) : slashRedirect(path, query, isHead);
+    return path.endsWith('/')
+      ? errorReply('GFS_FORBIDDEN', isHead)
+      : slashRedirect(path, query, isHead);
   }
   return contentReply(result, mount, candidates[result.candidate] ?? path, isHead);
 }
@@ -80,7 +90,8 @@ export function fileReply(
 function contentReply(opened: Opened, mount: Mount, name: string, isHead: boolean): Reply {
   const { stat, chunk, file } = opened;
   const head = `200 OK\r\nContent-Type: ${mount.types.of(name)}\r\nLast-Modified: ${httpDate(stat.mtimeSeconds)}\r\nETag: ${etag(stat)}`;
-  if (isHead) return { kind: 'empty', status: 200, head: `${head}\r\nContent-Length: ${stat.size}` };
+  if (isHead)
+    return { kind: 'empty', status: 200, head: `${head}\r\nContent-Length: ${stat.size}` };
   if (!chunk) return { kind: 'text', status: 200, head, body: '' };
   return { kind: 'file', status: 200, head, size: stat.size, chunk, file };
 }

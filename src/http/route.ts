@@ -72,7 +72,8 @@ function specificity(pattern: string): number {
 /** `/foo` takes `/foo` and `/foo/x`, not `/foobar`. */
 function underPrefix(path: string, prefix: string): boolean {
   return (
-    path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 47)
+    path.startsWith(prefix) &&
+    (path.length === prefix.length || path.charCodeAt(prefix.length) === 47)
   );
 }
 

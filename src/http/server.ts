@@ -1,6 +1,7 @@
 /** The uWebSockets.js listeners of one worker, and their end. */
-import { chmodSync } from 'node:fs';
+
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import { chmodSync } from 'node:fs';
 import type { ListenAddress } from '../config/types.js';
 import { type Counters, handle, type Site } from './pipeline.js';
 
@@ -25,9 +26,10 @@ export class HttpServer {
   #connections = 0;
 
   constructor(private readonly site: Site) {
-    this.#app.filter((_res, change) => {
+    const countConnection = (_res: unknown, change: number): void => {
       this.#connections += change;
-    });
+    };
+    this.#app.filter(countConnection);
     this.#app.any('/*', (res, req) => handle(this.site, res, req));
   }
 

@@ -10,7 +10,8 @@ export interface Types {
 const UNKNOWN = 'application/octet-stream';
 
 /** Types besides text/* whose content is text. */
-const TEXTUAL = /^(?:text\/.*|application\/(?:javascript|json|xml|.*\+xml|.*\+json)|image\/svg\+xml)$/;
+const TEXTUAL =
+  /^(?:text\/.*|application\/(?:javascript|json|xml|.*\+xml|.*\+json)|image\/svg\+xml)$/;
 
 /** The lower-case extension of the last segment; '' when it has none, as for `Makefile` and `.profile`. */
 export function extensionOf(path: string): string {

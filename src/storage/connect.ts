@@ -11,7 +11,14 @@ export const PROBE_TIMEOUT_MS = 1500;
 const HANDLE_CAPACITY = 65536;
 
 /** GF_LOG_* of libglusterfs/src/glusterfs/logging.h. */
-const GFAPI_LOG_LEVELS = { critical: 3, error: 4, warning: 5, info: 7, debug: 8, trace: 9 } as const;
+const GFAPI_LOG_LEVELS = {
+  critical: 3,
+  error: 4,
+  warning: 5,
+  info: 7,
+  debug: 8,
+  trace: 9,
+} as const;
 
 export type AttemptResult =
   | { readonly ok: true; readonly volume: number; readonly ms: number; readonly server: string }
@@ -62,9 +69,12 @@ function nativeSpec(
 
 function initFailure(config: VolumeConfig, server: string, errno: number): string {
   const name = errnoNames.get(errno) ?? 'no errno';
-  const hint = config.logFile ? `; see ${config.logFile}` : '; set log-file in the volume\'s section to see why';
+  const hint = config.logFile
+    ? `; see ${config.logFile}`
+    : "; set log-file in the volume's section to see why";
   if (config.volfile) return `the volume file ${config.volfile} could not be used (${name})${hint}`;
-  if (name === 'ENOENT') return `${server} knows no volume "${config.volname}": is it created and started?`;
+  if (name === 'ENOENT')
+    return `${server} knows no volume "${config.volname}": is it created and started?`;
   return `${server} answered, but the volume "${config.volname}" could not be connected (${name})${hint}`;
 }
 
@@ -79,7 +89,10 @@ export interface AttemptOptions {
 }
 
 /** Never rejects. On failure nothing is left that the caller would have to close. */
-export async function attemptConnect(config: VolumeConfig, options: AttemptOptions): Promise<AttemptResult> {
+export async function attemptConnect(
+  config: VolumeConfig,
+  options: AttemptOptions,
+): Promise<AttemptResult> {
   const start = performance.now();
   const elapsed = (): number => performance.now() - start;
   let order: readonly VolfileServer[] = [];

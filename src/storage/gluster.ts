@@ -71,7 +71,8 @@ export class GlusterStorage {
   }
 
   #opened(completion: Completion): OpenResult {
-    const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } = completion;
+    const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } =
+      completion;
     return {
       ok: true,
       candidate,

@@ -2,8 +2,9 @@
  * The typed face of the addon: the only file that loads the .node. It numbers jobs, hands each completion to whoever
  * waits for it, and lends out blocks. It validates nothing about paths or specs, and knows no retry and no deadline.
  */
-import { createRequire } from 'node:module';
+
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Chunk, SymlinkPolicy } from './storage.js';
@@ -61,7 +62,12 @@ export interface Completion {
 
 export type VolumeEvent =
   | { readonly kind: 'connected'; readonly ms: number }
-  | { readonly kind: 'failed'; readonly ms: number; readonly status: number; readonly errno: number }
+  | {
+      readonly kind: 'failed';
+      readonly ms: number;
+      readonly status: number;
+      readonly errno: number;
+    }
   | { readonly kind: 'closed' };
 
 export interface NativeStats {
@@ -206,7 +212,13 @@ export class Native {
   }
 
   /** As `open`, for `length` bytes (1 to MAX_CHUNK) at `offset`. */
-  read(volume: number, file: number, offset: number, length: number, done: CompletionHandler): number {
+  read(
+    volume: number,
+    file: number,
+    offset: number,
+    length: number,
+    done: CompletionHandler,
+  ): number {
     const token = this.#freeTokens.pop();
     if (token === undefined) return -1 - Status.busy;
     return this.#submitted(token, this.#binding.read(volume, token, file, offset, length), done);

@@ -75,7 +75,11 @@ export async function probeAll(
   servers: readonly VolfileServer[],
   timeoutMs: number,
 ): Promise<readonly ProbeResult[]> {
-  const results: ProbeResult[] = servers.map((server) => ({ server, alive: false, reason: 'had not answered yet' }));
+  const results: ProbeResult[] = servers.map((server) => ({
+    server,
+    alive: false,
+    reason: 'had not answered yet',
+  }));
   const probes = servers.map(async (server, index) => {
     const result = await probe(server, timeoutMs);
     results[index] = result;
@@ -83,5 +87,8 @@ export async function probeAll(
   });
   const firstAlive = Promise.any(probes).then(() => sleep(GRACE_MS));
   await Promise.race([firstAlive.catch(() => undefined), Promise.allSettled(probes)]);
-  return [...results.filter((result) => result.alive), ...results.filter((result) => !result.alive)];
+  return [
+    ...results.filter((result) => result.alive),
+    ...results.filter((result) => !result.alive),
+  ];
 }

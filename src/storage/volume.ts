@@ -62,7 +62,12 @@ export class Volume implements Storage {
     return this.#firstVerdict;
   }
 
-  status(): { state: VolumeState; server: string | null; since: number; native: Record<string, number> } {
+  status(): {
+    state: VolumeState;
+    server: string | null;
+    since: number;
+    native: Record<string, number>;
+  } {
     const stats = this.#volume === null ? null : this.options.native.stats(this.#volume);
     return { state: this.#state, server: this.#server, since: this.#since, native: { ...stats } };
   }
@@ -101,7 +106,9 @@ export class Volume implements Storage {
     this.#retry = null;
     const { native, log, maxQueue } = this.options;
     if (this.#abandoned.pending >= MAX_ABANDONED) {
-      this.#failed(`${this.#abandoned.pending} attempts hang inside libgfapi; waiting for one of them to end`);
+      this.#failed(
+        `${this.#abandoned.pending} attempts hang inside libgfapi; waiting for one of them to end`,
+      );
       return;
     }
     const result = await attemptConnect(this.config, {
@@ -124,7 +131,9 @@ export class Volume implements Storage {
     this.#server = result.server;
     this.#gluster = new GlusterStorage(native, result.volume, this.#deadlines);
     this.#enter('healthy');
-    log.info(`volume ${this.name}: connected through ${result.server} in ${Math.round(result.ms)} ms`);
+    log.info(
+      `volume ${this.name}: connected through ${result.server} in ${Math.round(result.ms)} ms`,
+    );
     this.#verdict();
   }
 
@@ -176,8 +185,7 @@ export async function connectOnce(
   return { ok: false, ms: Math.round(result.ms), code: 'GFS_VOLUME_DOWN', message: result.reason };
 }
 
-/** Ends the process at once, with gfapi's threads still there. */
-export function leave(status: number): never {
-  shared ??= new Native();
-  return shared.exitNow(status);
+/** Ends the process at once if libgfapi was used, with its threads still there; else returns `status`. */
+export function leave(status: number): number {
+  return shared === null ? status : shared.exitNow(status);
 }

@@ -1,0 +1,107 @@
+import { parseArgs } from 'node:util';
+import { didYouMean } from './config/suggest.js';
+
+export type Command =
+  | { readonly kind: 'serve'; readonly file: string }
+  | { readonly kind: 'check'; readonly file: string; readonly connect: boolean }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' };
+
+export type ParsedArgs =
+  | { readonly ok: true; readonly command: Command }
+  | { readonly ok: false; readonly message: string };
+
+export const USAGE = `gfserve serves files of GlusterFS volumes over HTTP.
+
+Usage:
+  gfserve [serve] --config FILE           serve; SIGTERM or Ctrl-C finishes what is under way and stops
+  gfserve check --config FILE             check the configuration and start nothing
+  gfserve check --config FILE --connect   also connect each volume, and say how long it took and through which server
+  gfserve version
+
+Options:
+  -c, --config FILE   the configuration
+      --connect       with check
+  -h, --help          this text
+  -V, --version       the version
+
+Exit status: 0 all went well, 1 it failed, 2 the command line is wrong; after a second signal 130 (SIGINT) or
+143 (SIGTERM). GFSERVE_LOG_STYLE=text or json chooses how the log is written; by default a terminal gets text.
+`;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  connect: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const;
+
+const COMMANDS = ['serve', 'check', 'version', 'help'];
+
+const wrong = (message: string): ParsedArgs => ({ ok: false, message });
+
+/** Reads the command line, without node and the script. Reads no file. */
+export function readArgs(args: readonly string[]): ParsedArgs {
+  // Not strict: its messages suggest nothing, and it would take the first mistake for the only one worth a word.
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const options = new Map<string, string | undefined>();
+  const words: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') words.push(token.value);
+    if (token.kind !== 'option') continue;
+    const problem = optionProblem(token);
+    if (problem !== null) return wrong(problem);
+    if (options.has(token.name)) return wrong(`${token.rawName} is given twice`);
+    options.set(token.name, token.value);
+  }
+  return command(words, options);
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+function optionProblem({ name, rawName, value, inlineValue }: OptionToken): string | null {
+  if (!Object.hasOwn(OPTIONS, name)) {
+    const known = Object.keys(OPTIONS).map((each) => `--${each}`);
+    return `there is no option ${rawName}${didYouMean(rawName, known)}`;
+  }
+  if (name !== 'config') return inlineValue ? `${rawName} takes no value` : null;
+  // `--config --connect`: more likely a forgotten name than a file of that name, which `--config=--connect` can say.
+  const isMissing = value === undefined || value === '' || (!inlineValue && value.startsWith('-'));
+  return isMissing ? `${rawName} needs the name of a file` : null;
+}
+
+function command(
+  words: readonly string[],
+  options: ReadonlyMap<string, string | undefined>,
+): ParsedArgs {
+  const [name = 'serve', extra] = words;
+  if (!COMMANDS.includes(name)) {
+    return wrong(`there is no command ${JSON.stringify(name)}${didYouMean(name, COMMANDS)}`);
+  }
+  if (options.has('help') || name === 'help') return { ok: true, command: { kind: 'help' } };
+  if (options.has('version') || name === 'version') {
+    return { ok: true, command: { kind: 'version' } };
+  }
+  if (extra !== undefined) {
+    return wrong(`${JSON.stringify(extra)} is one word too many; a file goes behind --config`);
+  }
+  const connect = options.has('connect');
+  if (name !== 'check' && connect) return wrong('--connect goes with check only');
+  const file = options.get('config');
+  if (file === undefined) return wrong(`${name} needs --config FILE`);
+  return {
+    ok: true,
+    command: name === 'check' ? { kind: 'check', file, connect } : { kind: 'serve', file },
+  };
+}

@@ -1,0 +1,115 @@
+import { volumeName } from './names.js';
+import type { Reading } from './reading.js';
+import type { Report } from './report.js';
+import type { admin, mount, server, volume } from './schema.js';
+import { didYouMean } from './suggest.js';
+import type { ListenAddress } from './types.js';
+
+export interface Readings {
+  readonly server: Reading<typeof server.keys>;
+  readonly admin: Reading<typeof admin.keys>;
+  readonly volumes: readonly Reading<typeof volume.keys>[];
+  readonly mounts: readonly Reading<typeof mount.keys>[];
+}
+
+/** What can only be said of several values together. */
+export function checkTogether(readings: Readings, report: Report): void {
+  checkListeners(readings, report);
+  for (const each of readings.volumes) checkVolume(each, report);
+  for (const each of readings.mounts) checkTypes(each, report);
+  checkReferences(readings, report);
+  checkOverlaps(readings.mounts, report);
+}
+
+/** Equal for two addresses that can't both be listened on. */
+function identity(address: ListenAddress): string {
+  return address.kind === 'unix' ? address.path : `${address.host.toLowerCase()} ${address.port}`;
+}
+
+function checkListeners({ server, admin }: Readings, report: Report): void {
+  const lines = new Map<string, number | null>();
+  const { listen, workers } = server.values;
+  for (const [index, address] of listen?.entries() ?? []) {
+    const place = server.place('listen', index);
+    if (address.kind === 'unix' && !address.path.includes('%w') && (workers ?? 1) !== 1) {
+      report.error(place, "needs %w, the worker's number, in its path, or else workers = 1");
+    }
+    const earlier = lines.get(identity(address));
+    if (earlier !== undefined) report.error(place, `is the same address as in line ${earlier}`);
+    else lines.set(identity(address), place.line);
+  }
+  const address = admin.values.listen;
+  if (!address) return;
+  const taken = lines.get(identity(address));
+  if (taken !== undefined) {
+    report.error(admin.place('listen'), `is the same address as in line ${taken}`);
+  }
+  if (address.kind === 'unix' && address.path.includes('%w')) {
+    report.error(admin.place('listen'), 'has %w in its path, but no worker listens there');
+  }
+}
+
+function checkVolume(reading: Reading<typeof volume.keys>, report: Report): void {
+  const { name, values, isSet, place } = reading;
+  if (values.servers && values.volfile) {
+    report.error(place('volfile'), "can't be set together with servers");
+  }
+  if (values.servers === null && values.volfile === null) {
+    report.error(place(), 'servers is missing, or volfile in its place');
+  }
+  if (values.volname === null && !volumeName.parse(name).ok) {
+    report.error(place(), `"${name}" can't be a volume's name on the cluster: set volname`);
+  }
+  if (values['log-file'] === null && isSet('log-level')) {
+    report.error(place('log-level'), 'has no effect without log-file');
+  }
+}
+
+function checkTypes({ values, place }: Reading<typeof mount.keys>, report: Report): void {
+  const lines = new Map<string, number | null>();
+  for (const [index, { extension }] of values.type?.entries() ?? []) {
+    const here = place('type', index);
+    const earlier = lines.get(extension);
+    if (earlier !== undefined) {
+      report.error(here, `"${extension}" already has its type in line ${earlier}`);
+    } else lines.set(extension, here.line);
+  }
+}
+
+function checkReferences({ volumes, mounts }: Readings, report: Report): void {
+  const names = volumes.map(({ name }) => name);
+  for (const { values, place } of mounts) {
+    if (values.volume === undefined || names.includes(values.volume)) continue;
+    report.error(
+      place('volume'),
+      `there is no [volume ${values.volume}]${didYouMean(values.volume, names)}`,
+    );
+  }
+  for (const { name, place } of volumes) {
+    if (mounts.every(({ values }) => values.volume !== name)) {
+      report.warn(place(), 'no mount uses this volume');
+    }
+  }
+}
+
+/** Two mounts that are for the same host and path: no request could ever reach one of them. */
+function checkOverlaps(mounts: Readings['mounts'], report: Report): void {
+  const owners = new Map<string, Reading<typeof mount.keys>>();
+  for (const reading of mounts) {
+    const { path, host } = reading.values;
+    if (path === undefined || host === undefined) continue;
+    for (const each of host ?? [null]) {
+      const identity = `${each ?? ''} ${path}`;
+      const earlier = owners.get(identity);
+      if (!earlier) {
+        owners.set(identity, reading);
+        continue;
+      }
+      const { line } = earlier.place('path');
+      report.error(
+        reading.place('path'),
+        `[mount ${earlier.name}] already has ${path} for ${each ?? 'every host'}, in line ${line}`,
+      );
+    }
+  }
+}

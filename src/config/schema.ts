@@ -1,0 +1,311 @@
+import { hostPattern, listenAddress, volfileServer } from './addresses.js';
+import {
+  accessLog,
+  account,
+  charsetName,
+  indexName,
+  localPath,
+  typeRule,
+  urlPath,
+  volumeName,
+  volumePath,
+  xlatorOption,
+} from './names.js';
+import { commaList, good, oneOf, seconds, size, time, type ValueType, whole } from './values.js';
+
+/** Must be in the file. */
+export interface RequiredKey<T> {
+  readonly kind: 'required';
+  readonly type: ValueType<T>;
+  readonly meaning: string;
+}
+
+/** `fallback` is in the file's words and is read like them. */
+export interface DefaultKey<T> {
+  readonly kind: 'default';
+  readonly type: ValueType<T>;
+  readonly meaning: string;
+  readonly fallback: string;
+}
+
+/** null when it is not in the file; `unset` says what happens then. */
+export interface OptionalKey<T> {
+  readonly kind: 'optional';
+  readonly type: ValueType<T>;
+  readonly meaning: string;
+  readonly unset: string;
+}
+
+/** Written `key[]`, as often as wanted; one value each. */
+export interface ListKey<T> {
+  readonly kind: 'list';
+  readonly type: ValueType<T>;
+  readonly meaning: string;
+  readonly atLeastOne: boolean;
+}
+
+/** Designed and not built yet. Setting it is an error, so that nobody believes it works. */
+export interface PlannedKey {
+  readonly kind: 'planned';
+  readonly list: boolean;
+  readonly meaning: string;
+}
+
+export type Key =
+  | RequiredKey<unknown>
+  | DefaultKey<unknown>
+  | OptionalKey<unknown>
+  | ListKey<unknown>
+  | PlannedKey;
+
+export type Keys = Readonly<Record<string, Key>>;
+
+type ValueOf<K> =
+  K extends RequiredKey<infer T>
+    ? T
+    : K extends DefaultKey<infer T>
+      ? T
+      : K extends OptionalKey<infer T>
+        ? T | null
+        : K extends ListKey<infer T>
+          ? readonly T[]
+          : null;
+
+/** A section's values by their keys, as the types of its keys say. */
+export type Values<K extends Keys> = { readonly [Name in keyof K]: ValueOf<K[Name]> };
+
+export interface SectionSpec<K extends Keys = Keys> {
+  readonly kind: string;
+  /** `[volume NAME]`, any number of them, rather than one `[server]`. */
+  readonly named: boolean;
+  /** The whole section is not built yet. */
+  readonly planned: boolean;
+  readonly meaning: string;
+  readonly keys: K;
+}
+
+const required = <T>(type: ValueType<T>, meaning: string): RequiredKey<T> => ({
+  kind: 'required',
+  type,
+  meaning,
+});
+const byDefault = <T>(type: ValueType<T>, fallback: string, meaning: string): DefaultKey<T> => ({
+  kind: 'default',
+  type,
+  meaning,
+  fallback,
+});
+const optional = <T>(type: ValueType<T>, unset: string, meaning: string): OptionalKey<T> => ({
+  kind: 'optional',
+  type,
+  meaning,
+  unset,
+});
+const list = <T>(type: ValueType<T>, meaning: string, atLeastOne = false): ListKey<T> => ({
+  kind: 'list',
+  type,
+  meaning,
+  atLeastOne,
+});
+const planned = (meaning: string): PlannedKey => ({ kind: 'planned', list: false, meaning });
+const plannedList = (meaning: string): PlannedKey => ({ kind: 'planned', list: true, meaning });
+
+const workerCount = whole(1, 256);
+const workers: ValueType<number | 'auto'> = {
+  words: `\`auto\` or a ${workerCount.words}`,
+  parse: (text) => (text === 'auto' ? good('auto') : workerCount.parse(text)),
+};
+
+/** Whether there is such a section is seen when all have been read. */
+const sectionName = (kind: string): ValueType<string> => ({
+  words: `name of a \`[${kind}]\` section`,
+  parse: good,
+});
+
+export const server = {
+  kind: 'server',
+  named: false,
+  planned: false,
+  meaning: 'Where gfserve listens, and what it runs as.',
+  keys: {
+    listen: list(
+      listenAddress,
+      "Where HTTP requests are taken. `:port` is every interface, IPv6 and IPv4. In a `unix:` path `%w` becomes the worker's number; it is required unless `workers = 1`, since each worker has a socket of its own.",
+      true,
+    ),
+    workers: byDefault(workers, 'auto', 'Number of worker processes; `auto` is one per processor.'),
+    'trusted-proxies': planned("Proxies whose word on the client's address counts."),
+    user: optional(account, 'stays what it was started as', 'Account that the workers run as.'),
+    group: optional(account, "the user's own group", 'Group that the workers run as.'),
+    'pid-file': optional(
+      localPath,
+      'none',
+      "File that the supervisor's process number is written to.",
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const admin = {
+  kind: 'admin',
+  named: false,
+  planned: false,
+  meaning: 'The listener for people and Prometheus, apart from the one for clients.',
+  keys: {
+    listen: optional(
+      listenAddress,
+      'no admin listener',
+      'Where `/metrics`, `/healthz`, `/readyz` and `/status` are answered.',
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const log = {
+  kind: 'log',
+  named: false,
+  planned: false,
+  meaning: 'What is logged, and where.',
+  keys: {
+    access: byDefault(accessLog, 'stdout', 'Where the access log goes.'),
+    format: byDefault(oneOf('combined', 'json'), 'combined', 'How an access log line is written.'),
+    level: byDefault(
+      oneOf('debug', 'info', 'warn', 'error'),
+      'info',
+      'The least important messages that are still logged.',
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const limits = {
+  kind: 'limits',
+  named: false,
+  planned: false,
+  meaning: 'How long and how much, before gfserve gives up.',
+  keys: {
+    'request-timeout': byDefault(
+      time('1ms', '1h'),
+      '10s',
+      'From the request to the first byte of its answer; then 504.',
+    ),
+    'send-timeout': byDefault(
+      time('1ms', '24h'),
+      '60s',
+      'How long a client may take nothing of its answer before its connection is closed.',
+    ),
+    'drain-timeout': byDefault(
+      time('0', '24h'),
+      '30s',
+      'How long a stop or a reload waits for what is under way; `0` does not wait.',
+    ),
+    'max-header-size': byDefault(size('1K', '1M'), '16K', 'Longest head of a request; then 431.'),
+    'max-queue': byDefault(
+      whole(1, 1_000_000),
+      '1024',
+      'Jobs that may wait per volume, in each worker; then 503.',
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const cache = {
+  kind: 'cache',
+  named: false,
+  planned: true,
+  meaning: 'The memory cache.',
+  keys: {
+    size: planned('Budget of all workers together; `0` turns the cache off.'),
+    'max-object': planned('Largest file that is cached.'),
+    valid: planned('How long a cached file is served without a check.'),
+    negative: planned('How long it is remembered that a file is not there.'),
+    'stale-if-error': planned('How old a copy may be served while its volume is down.'),
+  },
+} as const satisfies SectionSpec;
+
+export const volume = {
+  kind: 'volume',
+  named: true,
+  planned: false,
+  meaning: 'A GlusterFS volume. `NAME` is what mounts, logs and metrics call it.',
+  keys: {
+    servers: optional(
+      commaList(volfileServer),
+      'none; then `volfile`',
+      "Servers asked for the volume's layout, one after the other; the port is 24007 where none or 0 is given.",
+    ),
+    volfile: optional(
+      localPath,
+      'none; then `servers`',
+      "File with the volume's layout, instead of `servers`.",
+    ),
+    volname: optional(
+      volumeName,
+      "the section's name",
+      "The volume's name on the cluster, where it differs.",
+    ),
+    threads: byDefault(whole(1, 64), '8', 'Threads that wait for the volume, in each worker.'),
+    'ping-timeout': byDefault(
+      seconds('1s', '1013s'),
+      '10s',
+      'After how long a silent brick is given up. The default of GlusterFS is 42 s.',
+    ),
+    'xlator-option': list(
+      xlatorOption,
+      'An option for the xlators whose names match, such as `*-client-*.event-threads=2`. What stands behind the last dot before the `=` is the option.',
+    ),
+    'log-file': optional(localPath, 'not written', 'File for what libgfapi itself logs.'),
+    'log-level': byDefault(
+      oneOf('critical', 'error', 'warning', 'info', 'debug', 'trace'),
+      'warning',
+      'The least important messages that go to `log-file`.',
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const mount = {
+  kind: 'mount',
+  named: true,
+  planned: false,
+  meaning: 'A URL path and what is served there. `NAME` is what logs and metrics call it.',
+  keys: {
+    path: required(
+      urlPath,
+      'The mount takes this path and all below it; the longest path wins. Written decoded.',
+    ),
+    host: optional(
+      commaList(hostPattern),
+      'every host',
+      'Hosts that the mount is for, compared without port and case.',
+    ),
+    volume: required(sectionName('volume'), 'The volume that is served.'),
+    root: byDefault(volumePath, '/', 'The directory in the volume that `path` stands for.'),
+    index: byDefault(
+      commaList(indexName),
+      'index.html',
+      'Files served for a directory: the first that exists.',
+    ),
+    autoindex: planned('Lists a directory that has no index.'),
+    precompressed: planned('Serves `.br`, `.zst` and `.gz` files beside the one asked for.'),
+    fallback: planned('File served where there is none, for single-page applications.'),
+    symlinks: byDefault(
+      oneOf('deny', 'inside', 'follow'),
+      'inside',
+      'Symbolic links: never followed, followed inside `root`, or followed in the whole volume.',
+    ),
+    hidden: byDefault(
+      oneOf('deny', 'allow'),
+      'deny',
+      'Files and directories whose names begin with a dot, `.well-known` aside; denied is 404.',
+    ),
+    rewrite: plannedList('Changes paths by regular expressions.'),
+    redirect: plannedList('Redirects by regular expressions.'),
+    header: plannedList('Sets or removes headers of the answer.'),
+    'cache-control': plannedList('Sets `Cache-Control` by file name.'),
+    'error-page': plannedList('Files served with errors.'),
+    type: list(typeRule, 'Media type of an extension, over the built-in one.'),
+    charset: optional(
+      charsetName,
+      'none is named',
+      'Character set named with text types, JavaScript, JSON, XML and SVG.',
+    ),
+  },
+} as const satisfies SectionSpec;
+
+export const sections: readonly SectionSpec[] = [server, admin, log, limits, cache, volume, mount];

@@ -1,0 +1,168 @@
+import cluster from 'node:cluster';
+import type { Config } from './config/types.js';
+
+/** What the supervisor tells a worker. */
+export type ToWorker =
+  /** The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen. */
+  | { readonly type: 'start'; readonly number: number; readonly config: Config }
+  /** Stop accepting, finish what is under way within `timeoutMs`, say `drained`, exit with status 0. */
+  | { readonly type: 'drain'; readonly timeoutMs: number }
+  /** Answer with a `status` of the same `id`. */
+  | { readonly type: 'status'; readonly id: number };
+
+/** What a worker tells the supervisor. */
+export type FromWorker =
+  /** The first message: asks for `start`. */
+  | { readonly type: 'hello' }
+  /** All listeners are open; what they are is for people. */
+  | { readonly type: 'listening'; readonly listeners: readonly string[] }
+  /** Requests are being answered. */
+  | { readonly type: 'ready' }
+  /** It cannot start, and is about to exit. `code` is one of the catalogue. */
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'status'; readonly id: number; readonly body: WorkerStatus }
+  /** Numbers of requests that were under way when the drain began: finished, and cut off at its deadline. */
+  | { readonly type: 'drained'; readonly finished: number; readonly cut: number };
+
+export interface VolumeStatus {
+  readonly name: string;
+  readonly state: string;
+  /** The volfile server that it was connected through. */
+  readonly server: string | null;
+  /** Since when it is in this state: milliseconds since 1970. */
+  readonly since: number;
+  /** Counters of the addon, by their names there. */
+  readonly native: Readonly<Record<string, number>>;
+}
+
+export interface WorkerStatus {
+  readonly number: number;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly requests: { readonly total: number; readonly active: number };
+  readonly connections?: number;
+  readonly volumes: readonly VolumeStatus[];
+  /** Bytes. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number };
+}
+
+/** Narrows what came in over the channel; null: it is no message of ours. */
+export function readToWorker(value: unknown): ToWorker | null {
+  if (!isRecord(value)) return null;
+  const { type, number, config, timeoutMs, id } = value;
+  if (type === 'start' && isCount(number) && isConfig(config)) {
+    return { type, number, config: frozen(config) };
+  }
+  if (type === 'drain' && isCount(timeoutMs)) return { type, timeoutMs };
+  if (type === 'status' && isCount(id)) return { type, id };
+  return null;
+}
+
+/** Narrows what came in over the channel; null: it is no message of ours. */
+export function readFromWorker(value: unknown): FromWorker | null {
+  if (!isRecord(value)) return null;
+  const { type, listeners, code, message, id, body, finished, cut } = value;
+  if (type === 'hello' || type === 'ready') return { type };
+  if (type === 'listening' && isListOf(listeners, isText)) return { type, listeners };
+  if (type === 'failed' && isText(code) && isText(message)) return { type, code, message };
+  if (type === 'status' && isCount(id) && isWorkerStatus(body)) return { type, id, body };
+  if (type === 'drained' && isCount(finished) && isCount(cut)) return { type, finished, cut };
+  return null;
+}
+
+export interface SupervisorLink {
+  /**
+   * Never throws: without a supervisor nobody misses the message, and `orphaned` says so anyway. `sent` is called once
+   * in either case, when the message is out or can't go out: a process that ends before may take it along.
+   */
+  send(message: FromWorker, sent?: () => void): void;
+}
+
+export interface WorkerHandlers {
+  message(message: ToWorker): void;
+  /** The channel has ended, so the supervisor is gone: drain and exit, as nobody will say so any more. Called once. */
+  orphaned(): void;
+}
+
+/**
+ * The worker's end of the channel; call it once, early, then send `hello`. From then on the process ignores SIGINT,
+ * SIGTERM and SIGHUP: a terminal's Ctrl-C and systemd send them to the whole group, and it is the supervisor who decides.
+ * Throws when the process was not started by a supervisor.
+ */
+export function joinSupervisor(handlers: WorkerHandlers): SupervisorLink {
+  const { worker } = cluster;
+  if (!worker) throw new Error('this file is started by gfserve, not by hand');
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => undefined);
+  process.on('message', (value: unknown) => {
+    const message = readToWorker(value);
+    if (message) handlers.message(message);
+  });
+  worker.once('disconnect', () => {
+    // Else node:cluster ends the process as soon as this returns, with status 0 and nothing drained.
+    worker.exitedAfterDisconnect = true;
+    handlers.orphaned();
+  });
+  return {
+    send: (message, sent = () => undefined) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => sent());
+      else sent();
+    },
+  };
+}
+
+/** A message is a copy, and copying does not keep frozen what the supervisor froze. */
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.values(value).forEach(frozen);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isNumber = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value);
+const isCount = (value: unknown): value is number => isNumber(value) && value >= 0;
+const isListOf = <T>(value: unknown, is: (item: unknown) => item is T): value is T[] =>
+  Array.isArray(value) && value.every(is);
+
+/** Both ends are of one build and the supervisor has validated it: this only tells it from something else. */
+function isConfig(value: unknown): value is Config {
+  if (!isRecord(value)) return false;
+  const { server, log, limits, volumes, mounts } = value;
+  return (
+    [server, log, limits].every(isRecord) &&
+    isListOf(volumes, isRecord) &&
+    isListOf(mounts, isRecord)
+  );
+}
+
+function isWorkerStatus(value: unknown): value is WorkerStatus {
+  if (!isRecord(value)) return false;
+  const { number, pid, uptimeMs, requests, connections, volumes, memory } = value;
+  return (
+    [number, pid, uptimeMs].every(isCount) &&
+    (connections === undefined || isCount(connections)) &&
+    isRecord(requests) &&
+    [requests.total, requests.active].every(isCount) &&
+    isRecord(memory) &&
+    [memory.rss, memory.heapUsed, memory.external].every(isCount) &&
+    isListOf(volumes, isVolumeStatus)
+  );
+}
+
+function isVolumeStatus(value: unknown): value is VolumeStatus {
+  if (!isRecord(value)) return false;
+  const { name, state, server, since, native } = value;
+  return (
+    isText(name) &&
+    isText(state) &&
+    (server === null || isText(server)) &&
+    isNumber(since) &&
+    isRecord(native) &&
+    Object.values(native).every(isNumber)
+  );
+}

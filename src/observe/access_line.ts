@@ -1,0 +1,132 @@
+import { isUtf8 } from 'node:buffer';
+import type { LogConfig } from '../config/types.js';
+
+/** One answered request. Everything in it that a client can choose is escaped when it is formatted. */
+export interface AccessEntry {
+  /** The client's address. */
+  readonly client: string;
+  readonly method: string;
+  /** As it stood in the request line, query and all; Latin-1, so that each character is one byte. */
+  readonly target: string;
+  /** The Host header; empty: there was none. */
+  readonly host: string;
+  readonly status: number;
+  /** Bytes of the body that were sent. */
+  readonly bytes: number;
+  /** When the request came in: milliseconds since 1970. */
+  readonly startedMs: number;
+  readonly durationMs: number;
+  /** Empty: there was none. */
+  readonly referer: string;
+  /** Empty: there was none. */
+  readonly userAgent: string;
+  readonly mount: string | null;
+  readonly volume: string | null;
+}
+
+/** uWebSockets.js answers nothing else: HTTP/1.0 gets 505 from the parser. */
+const PROTOCOL = 'HTTP/1.1';
+
+/**
+ * One line with its newline. A pipe takes PIPE_BUF bytes as one piece and may cut what is longer, and then another
+ * worker's line can stand between the halves: a client could so begin a line of its own. With `limit` the client's part
+ * is therefore cut until the line is no longer than that many bytes.
+ */
+export function accessLine(
+  entry: AccessEntry,
+  format: LogConfig['format'],
+  limit = Infinity,
+): string {
+  const line = format === 'json' ? json : combined;
+  let text = line(entry);
+  for (let longest = 2048; longest > 16 && Buffer.byteLength(text) > limit; longest >>= 1) {
+    text = line(shortened(entry, longest));
+  }
+  return text;
+}
+
+function shortened(entry: AccessEntry, longest: number): AccessEntry {
+  const cut = (text: string) => (text.length > longest ? `${text.slice(0, longest)}...` : text);
+  return {
+    ...entry,
+    client: cut(entry.client),
+    method: cut(entry.method),
+    target: cut(entry.target),
+    host: cut(entry.host),
+    referer: cut(entry.referer),
+    userAgent: cut(entry.userAgent),
+  };
+}
+
+/** nginx' `combined`: its log_format of that name, with its escapes. */
+function combined(e: AccessEntry): string {
+  const client = e.client === '' ? '-' : quotable(e.client, 'utf8').replaceAll(' ', '\\x20');
+  const request = `${quotable(e.method, 'utf8')} ${quotable(e.target, 'latin1')} ${PROTOCOL}`;
+  const referer = e.referer === '' ? '-' : quotable(e.referer, 'utf8');
+  const agent = e.userAgent === '' ? '-' : quotable(e.userAgent, 'utf8');
+  return `${client} - - [${localTime(e.startedMs)}] "${request}" ${e.status} ${e.bytes} "${referer}" "${agent}"\n`;
+}
+
+const IS_PLAIN = /^[ !#-[\]-~]*$/;
+
+/** As ngx_http_log_escape: everything outside printable ASCII, the quote and the backslash become \xHH. */
+function quotable(text: string, encoding: 'utf8' | 'latin1'): string {
+  if (IS_PLAIN.test(text)) return text;
+  let out = '';
+  for (const byte of Buffer.from(text, encoding)) {
+    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
+    out += isPlain
+      ? String.fromCharCode(byte)
+      : `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return out;
+}
+
+function json(e: AccessEntry): string {
+  const line = JSON.stringify({
+    time: new Date(e.startedMs).toISOString(),
+    client: e.client,
+    host: e.host,
+    method: e.method,
+    path: decoded(e.target),
+    protocol: PROTOCOL,
+    status: e.status,
+    bytes: e.bytes,
+    duration_ms: Math.round(e.durationMs * 1000) / 1000,
+    referer: e.referer,
+    user_agent: e.userAgent,
+    volume: e.volume,
+    mount: e.mount,
+  });
+  // JSON.stringify escapes C0 but not DEL, C1 and the separators, which some viewers take for the end of a line.
+  return `${line.replace(/[\u007f-\u009f\u2028\u2029]/g, hex4)}\n`;
+}
+
+const hex4 = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** A target is bytes. UTF-8 is shown as what it says; anything else stays Latin-1, which loses nothing. */
+function decoded(target: string): string {
+  if (/^\p{ASCII}*$/u.test(target)) return target;
+  const bytes = Buffer.from(target, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : target;
+}
+
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+const two = (n: number) => String(n).padStart(2, '0');
+
+let lastSecond = Number.NaN;
+let lastText = '';
+
+/** `21/Nov/2026:10:00:00 +0100`. Made once a second: it costs as much as the rest of the line. */
+function localTime(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  if (second === lastSecond) return lastText;
+  const d = new Date(ms);
+  const zone = -d.getTimezoneOffset();
+  const hours = two(Math.floor(Math.abs(zone) / 60));
+  const offset = `${zone < 0 ? '-' : '+'}${hours}${two(Math.abs(zone) % 60)}`;
+  const date = `${two(d.getDate())}/${MONTHS[d.getMonth()]}/${d.getFullYear()}`;
+  lastText = `${date}:${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${offset}`;
+  lastSecond = second;
+  return lastText;
+}

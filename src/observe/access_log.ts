@@ -1,0 +1,241 @@
+import { close, constants, fstatSync, openSync, write } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { LogConfig } from '../config/types.js';
+import { type AccessEntry, accessLine } from './access_line.js';
+import { errnoOf, type Logger } from './log.js';
+
+export type { AccessEntry } from './access_line.js';
+
+/** One line per request. Never throws, never waits and never holds more than 8 MiB. */
+export interface AccessLog {
+  record(entry: AccessEntry): void;
+  /** Lines that were not written, because the buffer was full or writing failed. */
+  readonly lost: number;
+  /** Writes what is buffered, for a second at most; what is left then is lost. Later entries are lost too. */
+  close(): Promise<void>;
+}
+
+const FLUSH_MS = 200;
+const FLUSH_BYTES = 64 * 1024;
+const BUFFER_BYTES = 8 * 1024 * 1024;
+/** Linux' PIPE_BUF: several workers share a pipe, and only writes up to this size are never mixed with another's. */
+const PIPE_BYTES = 4096;
+const FULL_PIPE_MS = 50;
+const CLOSE_MS = 1000;
+const REPORT_MS = 10_000;
+const REOPEN_MS = 10_000;
+const NEWLINE = Buffer.from('\n');
+const TOO_SLOW = 'its reader is too slow';
+
+/**
+ * The access log that the configuration asks for: stdout, a file (appended to, made with mode 0640) or none. A file
+ * that can't be opened is logged as an error and tried again every 10 s; its lines are lost, and requests are served.
+ */
+export function createAccessLog(config: LogConfig, log: Logger): AccessLog {
+  if (config.access.kind === 'off') {
+    return { record: () => undefined, lost: 0, close: () => Promise.resolve() };
+  }
+  return new BufferedAccessLog(
+    config,
+    config.access.kind === 'file' ? config.access.path : null,
+    log,
+  );
+}
+
+interface Destination {
+  readonly fd: number;
+  readonly isOurs: boolean;
+  /** Bytes a single write may have. */
+  readonly longest: number;
+}
+
+/** Throws what the system calls throw. */
+function openDestination(path: string | null): Destination {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK } = constants;
+  if (path !== null) {
+    // O_NONBLOCK: a FIFO that nobody reads is an error then, where it would be a worker that hangs.
+    const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0o640);
+    return { fd, isOurs: true, longest: fstatSync(fd).isFile() ? FLUSH_BYTES : PIPE_BYTES };
+  }
+  const stdout = fstatSync(1);
+  if (stdout.isFile()) return { fd: 1, isOurs: false, longest: FLUSH_BYTES };
+  // A pipe opened again is ours alone, so it can be made non-blocking without changing it for those who share it: a
+  // reader that has stopped then holds no thread, and no exit that waits for the thread.
+  const fd = stdout.isFIFO() ? tryOpen('/proc/self/fd/1', O_WRONLY | O_NONBLOCK) : null;
+  return { fd: fd ?? 1, isOurs: fd !== null, longest: PIPE_BYTES };
+}
+
+function tryOpen(path: string, flags: number): number | null {
+  try {
+    return openSync(path, flags);
+  } catch {
+    return null;
+  }
+}
+
+const writeTo = promisify(write);
+const closeFd = promisify(close);
+
+class BufferedAccessLog implements AccessLog {
+  lost = 0;
+
+  readonly #format: LogConfig['format'];
+  readonly #path: string | null;
+  readonly #log: Logger;
+  #destination: Destination | null = null;
+  #nextOpen = 0;
+  #lines: string[] = [];
+  /** Lines that are neither written nor lost, those being written included, and their bytes. */
+  #pending = 0;
+  #bytes = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #flushing: Promise<void> | null = null;
+  /** The last write ended within a line: the next one begins with a newline, so that only that line is spoilt. */
+  #isTorn = false;
+  #isClosed = false;
+  #giveUp = false;
+  #unreported = 0;
+  #reason = '';
+  #reportTimer: NodeJS.Timeout | null = null;
+
+  constructor(config: LogConfig, path: string | null, log: Logger) {
+    this.#format = config.format;
+    this.#path = path;
+    this.#log = log;
+    this.#open();
+  }
+
+  record(entry: AccessEntry): void {
+    if (this.#isClosed) {
+      this.#lose(1, 'it is closed');
+      return;
+    }
+    const line = accessLine(entry, this.#format, this.#destination?.longest ?? PIPE_BYTES);
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes + bytes > BUFFER_BYTES) {
+      this.#lose(1, TOO_SLOW);
+      return;
+    }
+    this.#lines.push(line);
+    this.#pending += 1;
+    this.#bytes += bytes;
+    this.#schedule();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const isDone = await Promise.race([this.#finish(), sleep(CLOSE_MS, false, { ref: false })]);
+    this.#giveUp = true;
+    if (this.#reportTimer) clearTimeout(this.#reportTimer);
+    if (!isDone) this.#lose(this.#pending, TOO_SLOW);
+    this.#report();
+    // A write that is still under way would go to whatever gets the number next.
+    if (isDone && this.#destination?.isOurs) await closeFd(this.#destination.fd);
+  }
+
+  #open(): void {
+    this.#nextOpen = Date.now() + REOPEN_MS;
+    try {
+      this.#destination = openDestination(this.#path);
+    } catch (e) {
+      const name = this.#path ?? 'stdout';
+      this.#log.error(`the access log ${name} cannot be opened: ${errnoOf(e)}; its lines are lost`);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#bytes >= FLUSH_BYTES) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+  }
+
+  #flush(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#flushing ??= this.#writeLines().finally(() => {
+      this.#flushing = null;
+      if (this.#lines.length > 0 && !this.#isClosed) this.#schedule();
+    });
+  }
+
+  async #finish(): Promise<true> {
+    while (this.#pending > 0 && !this.#giveUp) {
+      this.#flush();
+      await this.#flushing;
+    }
+    return true;
+  }
+
+  /** What is buffered now; what comes meanwhile waits for the next flush. Never rejects. */
+  async #writeLines(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = [];
+    if (!this.#destination && Date.now() >= this.#nextOpen) this.#open();
+    const destination = this.#destination;
+    for (let next = 0; next < lines.length && !this.#giveUp; ) {
+      const end = batchEnd(lines, next, destination?.longest ?? FLUSH_BYTES);
+      const batch = Buffer.from(lines.slice(next, end).join(''));
+      if (destination) await this.#write(destination, batch);
+      else this.#lose(end - next, 'it is not open');
+      if (this.#giveUp) return;
+      this.#pending -= end - next;
+      this.#bytes -= batch.length;
+      next = end;
+    }
+  }
+
+  async #write({ fd }: Destination, batch: Buffer): Promise<void> {
+    const whole = this.#isTorn ? Buffer.concat([NEWLINE, batch]) : batch;
+    let written = 0;
+    while (written < whole.length && !this.#giveUp) {
+      try {
+        written += (await writeTo(fd, whole, written)).bytesWritten;
+        this.#isTorn = whole[written - 1] !== NEWLINE[0];
+      } catch (e) {
+        if (this.#giveUp) return;
+        if (errnoOf(e) !== 'EAGAIN') {
+          const from = Math.max(written, whole.length - batch.length);
+          this.#lose(newlines(whole.subarray(from)), errnoOf(e));
+          return;
+        }
+        await sleep(FULL_PIPE_MS);
+      }
+    }
+  }
+
+  /** The first loss is reported at once, later ones in sum every 10 s. */
+  #lose(count: number, reason: string): void {
+    this.lost += count;
+    this.#unreported += count;
+    this.#reason = reason;
+    if (this.#reportTimer || this.#isClosed) return;
+    this.#report();
+    this.#reportTimer = setTimeout(() => {
+      this.#reportTimer = null;
+      this.#report();
+    }, REPORT_MS).unref();
+  }
+
+  #report(): void {
+    if (this.#unreported === 0) return;
+    this.#log.warn(`access log: ${this.#unreported} lines lost: ${this.#reason}`);
+    this.#unreported = 0;
+  }
+}
+
+/** As many lines as fit in `longest` bytes, one at least. */
+function batchEnd(lines: readonly string[], from: number, longest: number): number {
+  let bytes = 0;
+  for (let i = from; i < lines.length; i += 1) {
+    bytes += Buffer.byteLength(lines[i] ?? '');
+    if (bytes > longest && i > from) return i;
+  }
+  return lines.length;
+}
+
+function newlines(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === NEWLINE[0]) count += 1;
+  return count;
+}

@@ -1,0 +1,62 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { errnoOf } from './observe/log.js';
+import type { Problem } from './preflight.js';
+
+/** The supervisor's process title. A pid-file's number belongs to gfserve only if its process has it. */
+export const SUPERVISOR_TITLE = 'gfserve';
+
+/** Writes this process's number. Refuses when the file names another gfserve that runs; an outdated one is replaced. */
+export function writePidFile(path: string): Problem | null {
+  const fail = (message: string): Problem => ({
+    code: 'GFS_CONFIG',
+    message: `[server] pid-file ${path}: ${message}`,
+  });
+  const owner = readPid(path);
+  if (owner !== null && owner !== process.pid && isSupervisor(owner)) {
+    return fail(
+      `another gfserve runs as process ${owner}: stop it ("kill ${owner}") or choose another file`,
+    );
+  }
+  const temporary = `${path}.${process.pid}`;
+  try {
+    // Renamed into place, so that nobody reads half a number, and a symbolic link at the path is not followed.
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
+    renameSync(temporary, path);
+    return null;
+  } catch (e) {
+    discard(temporary);
+    return fail(`it can't be written (${errnoOf(e)}): check its directory and the rights to it`);
+  }
+}
+
+/** Removes the file if it still is ours. Never throws: what is left is outdated, and the next start replaces it. */
+export function removePidFile(path: string): void {
+  if (readPid(path) === process.pid) discard(path);
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A read-only or vanished directory: nothing to be done.
+  }
+}
+
+function readPid(path: string): number | null {
+  const text = readText(path).trim();
+  return /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : null;
+}
+
+/** A pid alone says little: after a reboot, or in a container, something else may have it. */
+function isSupervisor(pid: number): boolean {
+  return readText(`/proc/${pid}/comm`).trim() === SUPERVISOR_TITLE;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,291 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { Config } from './config/types.js';
+import { type FromWorker, readFromWorker, type ToWorker, type WorkerStatus } from './ipc.js';
+import { errnoOf, type Logger } from './observe/log.js';
+
+/** Milliseconds. Passed in, so that tests need not wait. */
+export interface RestartTiming {
+  /** Before the second restart in a row; the first comes at once, each later one after twice the time. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** A worker that was ready for so long has made up for its predecessors' deaths. */
+  readonly resetAfterMs: number;
+}
+
+export const RESTART_TIMING: RestartTiming = {
+  firstMs: 100,
+  longestMs: 10_000,
+  resetAfterMs: 30_000,
+};
+
+/** How long to wait before the start that follows the `deaths`-th death in a row, 1 being the first. */
+export function restartDelay(deaths: number, timing: RestartTiming): number {
+  return deaths <= 1 ? 0 : Math.min(timing.longestMs, timing.firstMs * 2 ** (deaths - 2));
+}
+
+/** How long a worker may take to exit after it has said that it failed, and to answer a status request. */
+const FAILED_EXIT_MS = 2000;
+const STATUS_MS = 1000;
+const LAST_MESSAGE_MS = 500;
+
+export interface SlotOptions {
+  readonly number: number;
+  readonly config: Config;
+  /** The worker's entry file. */
+  readonly workerFile: string;
+  readonly log: Logger;
+  readonly timing: RestartTiming;
+  /** Called for every `listening` and every `ready`. */
+  readonly onListening: () => void;
+  readonly onReady: () => void;
+  /** After a death that was not asked for; the next start is already planned. */
+  readonly onDeath: () => void;
+}
+
+/** How a worker left after a drain. */
+export interface Farewell {
+  readonly finished: number;
+  readonly cut: number;
+  /** Whether it went by itself and in order. */
+  readonly inOrder: boolean;
+}
+
+/** What /status shows for a worker; all of WorkerStatus where it answered. */
+export type WorkerReport =
+  | (WorkerStatus & { readonly state: 'starting' | 'ready' | 'draining' })
+  | {
+      readonly state: 'starting' | 'waiting' | 'unresponsive';
+      readonly number: number;
+      readonly pid: number | null;
+    };
+
+/** One process: from fork to exit. */
+interface Life {
+  readonly worker: Worker;
+  readonly bornMs: number;
+  readyMs: number | null;
+  /** Whether it has said hello, so that it reads what it is told. */
+  isListeningToUs: boolean;
+  /** What it said in `failed`. */
+  failure: string | null;
+  drained: { readonly finished: number; readonly cut: number } | null;
+}
+
+/**
+ * The place of one worker: keeps its number, and puts a new process in when the old one dies, until it is drained or
+ * killed. All of it runs on the supervisor's loop.
+ */
+export class WorkerSlot {
+  readonly number: number;
+  /** Deaths since the last time a worker here was ready. */
+  failedStarts = 0;
+  /** Why the last one died; '' as long as none did. */
+  lastDeath = '';
+  restarts = 0;
+
+  readonly #options: SlotOptions;
+  #life: Life | null = null;
+  /** Counts for the back-off; reset once a worker has lasted. */
+  #deaths = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #isStopping = false;
+  #onGone: ((farewell: Farewell) => void) | null = null;
+  #statusId = 0;
+  readonly #statusWaiters = new Map<number, (body: WorkerStatus) => void>();
+
+  constructor(options: SlotOptions) {
+    this.number = options.number;
+    this.#options = options;
+  }
+
+  get isReady(): boolean {
+    return !this.#isStopping && this.#life !== null && this.#life.readyMs !== null;
+  }
+
+  start(): void {
+    const { workerFile, number } = this.#options;
+    // cluster keeps these settings for the next fork only; the number is there for people who read `ps`.
+    cluster.setupPrimary({ exec: workerFile, args: [String(number)], silent: false });
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (e) {
+      this.#died(`could not be forked (${errnoOf(e)})`);
+      return;
+    }
+    const life: Life = {
+      worker,
+      bornMs: performance.now(),
+      readyMs: null,
+      isListeningToUs: false,
+      failure: null,
+      drained: null,
+    };
+    this.#life = life;
+    worker.on('message', (value: unknown) => {
+      const message = readFromWorker(value);
+      if (message && this.#life === life) this.#heard(life, message);
+    });
+    worker.once('exit', (code: number | null, signal: string | null) =>
+      afterLastMessage(worker, () => this.#ended(life, code, signal)),
+    );
+    // Without a process there is no exit. With one, this is a message that could not be sent to a dead worker.
+    worker.on('error', (e: Error) => {
+      if (worker.process.pid === undefined && this.#life === life) {
+        this.#life = null;
+        this.#died(`could not be forked (${errnoOf(e)})`);
+      }
+    });
+  }
+
+  /** Sends the worker home, and no other comes. Resolves when its process is gone, which `kill` can hasten. */
+  drain(timeoutMs: number): Promise<Farewell> {
+    this.#isStopping = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    const life = this.#life;
+    if (!life) return Promise.resolve({ finished: 0, cut: 0, inOrder: true });
+    return new Promise((resolve) => {
+      this.#onGone = resolve;
+      if (life.isListeningToUs) this.#tell(life, { type: 'drain', timeoutMs });
+      else life.worker.process.kill('SIGKILL');
+    });
+  }
+
+  /** At once; no other comes. */
+  kill(): void {
+    this.#isStopping = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#life?.worker.process.kill('SIGKILL');
+  }
+
+  /** Within a second. Never rejects. */
+  async status(): Promise<WorkerReport> {
+    const life = this.#life;
+    const pid = life?.worker.process.pid ?? null;
+    const { number } = this;
+    if (!life) return { number, pid, state: 'waiting' };
+    if (!life.isListeningToUs) return { number, pid, state: 'starting' };
+    this.#statusId += 1;
+    const id = this.#statusId;
+    const body = await new Promise<WorkerStatus | null>((resolve) => {
+      const timer = setTimeout(() => resolve(null), STATUS_MS);
+      this.#statusWaiters.set(id, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      this.#tell(life, { type: 'status', id });
+    });
+    this.#statusWaiters.delete(id);
+    if (!body) return { number, pid, state: 'unresponsive' };
+    const phase = life.readyMs === null ? 'starting' : 'ready';
+    return { ...body, state: this.#isStopping ? 'draining' : phase };
+  }
+
+  #tell({ worker }: Life, message: ToWorker): void {
+    // It may have died this moment; its exit says so.
+    if (worker.isConnected()) worker.send(message, undefined, () => undefined);
+  }
+
+  #heard(life: Life, message: FromWorker): void {
+    const { config, log } = this.#options;
+    switch (message.type) {
+      case 'hello':
+        life.isListeningToUs = true;
+        this.#tell(life, { type: 'start', number: this.number, config });
+        break;
+      case 'listening':
+        log.debug(`worker ${this.number} listens`, { listeners: message.listeners });
+        this.#options.onListening();
+        break;
+      case 'ready':
+        this.#becameReady(life);
+        break;
+      case 'failed':
+        life.failure = `${message.code}: ${message.message}`;
+        setTimeout(() => life.worker.process.kill('SIGKILL'), FAILED_EXIT_MS).unref();
+        break;
+      case 'status':
+        this.#statusWaiters.get(message.id)?.(message.body);
+        break;
+      case 'drained':
+        life.drained = message;
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #becameReady(life: Life): void {
+    if (life.readyMs !== null) return;
+    life.readyMs = performance.now();
+    this.failedStarts = 0;
+    if (this.restarts > 0) {
+      const pid = life.worker.process.pid;
+      this.#options.log.info(
+        `worker ${this.number} (pid ${pid}) is ready after ${seconds(life.readyMs - life.bornMs)}`,
+      );
+    }
+    this.#options.onReady();
+  }
+
+  #ended(life: Life, code: number | null, signal: string | null): void {
+    if (this.#life !== life) return;
+    this.#life = null;
+    const cause = signal === null ? `exited with status ${code}` : `was killed by ${signal}`;
+    if (this.#isStopping) {
+      const inOrder = !life.isListeningToUs || (signal === null && code === 0);
+      if (!inOrder) this.#options.log.error(`worker ${this.number} ${cause} while it was draining`);
+      this.#onGone?.({ finished: 0, cut: 0, ...life.drained, inOrder });
+      return;
+    }
+    const now = performance.now();
+    const lasted = life.readyMs !== null && now - life.readyMs >= this.#options.timing.resetAfterMs;
+    if (lasted) this.#deaths = 0;
+    if (life.readyMs === null) this.failedStarts += 1;
+    const age = `(pid ${life.worker.process.pid}) ${cause} after ${seconds(now - life.bornMs)}`;
+    this.lastDeath = life.failure ?? cause;
+    this.#plan(life.failure === null ? age : `${age}: ${life.failure}`);
+  }
+
+  #died(cause: string): void {
+    if (this.#isStopping) {
+      this.#onGone?.({ finished: 0, cut: 0, inOrder: true });
+      return;
+    }
+    this.failedStarts += 1;
+    this.lastDeath = cause;
+    this.#plan(cause);
+  }
+
+  #plan(story: string): void {
+    this.#deaths += 1;
+    const delay = restartDelay(this.#deaths, this.#options.timing);
+    const next = delay === 0 ? 'at once' : `in ${seconds(delay)}`;
+    this.#options.log.error(`worker ${this.number} ${story}; the next one starts ${next}`);
+    this.#timer = setTimeout(() => {
+      this.restarts += 1;
+      this.start();
+    }, delay);
+    this.#options.onDeath();
+  }
+}
+
+/**
+ * A process's exit can be seen before the last that it said has been read: its `drained` or `failed`. The channel's end
+ * comes after both, unless a child of the worker's keeps it open.
+ */
+function afterLastMessage(worker: Worker, then: () => void): void {
+  if (!worker.isConnected()) {
+    then();
+    return;
+  }
+  const once = () => {
+    clearTimeout(timer);
+    worker.off('disconnect', once);
+    then();
+  };
+  const timer = setTimeout(once, LAST_MESSAGE_MS);
+  worker.once('disconnect', once);
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 0)} s`;
