@@ -1,0 +1,123 @@
+/** HTTP clients for tests: whole answers, hashes, and readers that are slow or go away. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Every announced byte came. */
+  readonly complete: boolean;
+}
+
+export interface GetOptions {
+  readonly method?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+  readonly agent?: http.Agent;
+  /** Takes the body instead of keeping it. */
+  readonly sink?: (data: Buffer) => void;
+  /** No answer within this time is an error. */
+  readonly timeoutMs?: number;
+}
+
+/** Sends `path` exactly as given. Rejects when there is no answer at all. */
+export function get(port: number, path: string, options: GetOptions = {}): Promise<Answer> {
+  const { method = 'GET', headers = {}, agent, sink, timeoutMs = 60_000 } = options;
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      { host: '127.0.0.1', port, path, method, headers, agent: agent ?? false, timeout: timeoutMs },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', sink ?? ((data: Buffer) => chunks.push(data)));
+        const finish = (complete: boolean): void =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks),
+            complete,
+          });
+        response.on('end', () => finish(response.complete));
+        response.on('error', () => finish(false));
+      },
+    );
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+export const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+
+/** The sha256 of a body, and its length, without keeping it. */
+export async function getHash(
+  port: number,
+  path: string,
+): Promise<{ status: number; bytes: number; sha256: string; complete: boolean }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const { status, complete } = await get(port, path, {
+    sink: (data) => {
+      bytes += data.length;
+      hash.update(data);
+    },
+  });
+  return { status, bytes, sha256: hash.digest('hex'), complete };
+}
+
+export async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const data of createReadStream(path, { highWaterMark: 1 << 20 }))
+    hash.update(data as Buffer);
+  return hash.digest('hex');
+}
+
+/** Reads at least `bytes` of the body, then breaks the connection. Resolves when it is broken. */
+export function abortAfter(port: number, path: string, bytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+      let got = 0;
+      response.on('data', (data: Buffer) => {
+        got += data.length;
+        if (got >= bytes) response.destroy();
+      });
+      response.on('error', () => undefined);
+      response.on('close', () => resolve(got));
+    });
+    request.on('error', reject);
+  });
+}
+
+/** A client that takes `bytesPerSecond`, until `stop` resolves. */
+export class SlowReader {
+  #got = 0;
+  #stopped = false;
+  readonly #request: http.ClientRequest;
+
+  constructor(port: number, path: string, bytesPerSecond: number) {
+    this.#request = http.get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+      response.pause();
+      response.on('error', () => undefined);
+      void this.#drip(response, bytesPerSecond);
+    });
+    this.#request.on('error', () => undefined);
+  }
+
+  get bytes(): number {
+    return this.#got;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#request.destroy();
+  }
+
+  async #drip(response: http.IncomingMessage, bytesPerSecond: number): Promise<void> {
+    while (!this.#stopped && !response.destroyed) {
+      const data: unknown = response.read(Math.min(bytesPerSecond, response.readableLength || 1));
+      if (Buffer.isBuffer(data)) this.#got += data.length;
+      await sleep(1000);
+    }
+  }
+}

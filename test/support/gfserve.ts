@@ -1,0 +1,166 @@
+/** Runs the real `gfserve` for tests: writes a server.ini, starts it, waits until it is ready, stops it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { WorkerStatus } from '../../src/ipc.js';
+import { readFromWorker } from '../../src/ipc.js';
+
+const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+
+export interface GfserveOptions {
+  /** Everything but [server] and [admin]: volumes, mounts, limits. */
+  readonly config: string;
+  readonly workers?: number;
+  /** Further lines of [server]. */
+  readonly server?: string;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      server.close(() => resolve(address.port));
+    });
+  });
+}
+
+/** Asks `holds` every 20 ms; throws after `timeoutMs` with what it was waiting for. Returns how long it took. */
+export async function until(
+  what: string,
+  timeoutMs: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<number> {
+  const start = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - start > timeoutMs)
+      throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await sleep(20);
+  }
+  return performance.now() - start;
+}
+
+export class Gfserve {
+  readonly exited: Promise<Exit>;
+  #log = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly dir: string,
+    readonly port: number,
+    readonly adminPort: number,
+  ) {
+    const collect = (data: Buffer): void => {
+      this.#log += data.toString('utf8');
+    };
+    child.stdout?.on('data', collect);
+    child.stderr?.on('data', collect);
+    this.exited = new Promise((resolve) => {
+      child.on('exit', (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  /** Starts it without waiting. */
+  static async spawn(options: GfserveOptions): Promise<Gfserve> {
+    const dir = await mkdtemp(join(tmpdir(), 'gfserve-test-'));
+    const port = await freePort();
+    const adminPort = await freePort();
+    const ini = join(dir, 'server.ini');
+    const text = `[server]
+listen[] = 127.0.0.1:${port}
+workers = ${options.workers ?? 1}
+${options.server ?? ''}
+[admin]
+listen = 127.0.0.1:${adminPort}
+${/^\[log\]/m.test(options.config) ? '' : '[log]\naccess = off\n'}${options.config}`;
+    await writeFile(ini, text);
+    const child = spawn(process.execPath, [CLI, '--config', ini], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, GFSERVE_LOG_STYLE: 'text', NODE_OPTIONS: '' },
+    });
+    return new Gfserve(child, dir, port, adminPort);
+  }
+
+  /** Starts it and waits until every worker answers requests. */
+  static async start(options: GfserveOptions): Promise<Gfserve> {
+    const server = await Gfserve.spawn(options);
+    await server.ready();
+    return server;
+  }
+
+  get pid(): number {
+    const { pid } = this.child;
+    if (pid === undefined) throw new Error('gfserve could not be started');
+    return pid;
+  }
+
+  /** What it has printed so far. */
+  get log(): string {
+    return this.#log;
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  async ready(): Promise<void> {
+    let gone = false;
+    void this.exited.then(() => {
+      gone = true;
+    });
+    await until('gfserve is ready', 15_000, () => gone || /ready: /.test(this.#log));
+    if (gone) throw new Error(`gfserve ended at start:\n${this.#log}`);
+  }
+
+  /** Each worker's own account, by the admin listener. */
+  async workers(): Promise<WorkerStatus[]> {
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}/status`);
+    const body = (await response.json()) as { workers: unknown[] };
+    return body.workers.flatMap((worker) => {
+      const message = readFromWorker({ type: 'status', id: 0, body: worker });
+      return message?.type === 'status' ? [message.body] : [];
+    });
+  }
+
+  /** The only worker's account. */
+  async worker(): Promise<WorkerStatus> {
+    const [worker] = await this.workers();
+    if (!worker) throw new Error('no worker answers');
+    return worker;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** SIGTERM, and the files gone. Kills it when it has not ended after `timeoutMs`. */
+  async stop(timeoutMs = 20_000): Promise<Exit> {
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs);
+    const exit = await this.exited;
+    clearTimeout(timer);
+    await rm(this.dir, { recursive: true, force: true });
+    return exit;
+  }
+}
+
+/** What the kernel says of a process. */
+export function processFigures(pid: number): { rss: number; threads: number; descriptors: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+  return { rss: field('VmRSS') * 1024, threads: field('Threads'), descriptors: field('FDSize') };
+}

@@ -1,0 +1,191 @@
+/**
+ * `npm test`: lint, then jest over dist/test, folder by folder, each in a process of its own: a crash
+ * in native code costs one folder's results, not all. Words on the command line choose test files by
+ * path; options go to jest (`-t NAME`). The last line is always `N passed, N failed, N skipped`.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Cluster } from './cluster/cluster.js';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const TESTS = join(ROOT, 'dist', 'test');
+/** The quick ones first; folders that are not named here come after these. */
+const ORDER = ['unit', 'native', 'integration', 'fault'];
+/** How long jest may take to exit after its results are written, in milliseconds. */
+const EXIT_GRACE_MS = 15_000;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** The process group that runs now; ours to end when we are interrupted. */
+let running: number | null = null;
+let interrupted: NodeJS.Signals | null = null;
+
+function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // The group is gone.
+  }
+}
+
+/**
+ * Runs a program in a process group of its own, and ends with it what it leaves behind.
+ * @param isDone polled; once true, the program has `EXIT_GRACE_MS` to exit
+ * @returns its exit status, 128 + n after signal n, null when it had to be killed after being done
+ */
+function runGroup(
+  args: readonly string[],
+  nodeOptions: string,
+  isDone: () => boolean = () => false,
+): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
+      env: { ...process.env, NODE_OPTIONS: nodeOptions },
+    });
+    const group = child.pid ?? null;
+    running = group;
+    let doneSince: number | null = null;
+    let late = false;
+    const watch = setInterval(() => {
+      if (isDone()) doneSince ??= Date.now();
+      if (doneSince === null || Date.now() - doneSince < EXIT_GRACE_MS) return;
+      late = true;
+      child.kill('SIGKILL');
+    }, 500);
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      clearInterval(watch);
+      running = null;
+      if (group !== null) signalGroup(group, 'SIGKILL');
+      const status = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+      resolve(late ? null : status);
+    });
+  });
+}
+
+async function lint(): Promise<Counts> {
+  say('lint: biome check .');
+  const biome = join(ROOT, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
+  const status = await runGroup([biome, 'check', '.'], '');
+  return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+/** What jest's --json says, as far as it matters here. */
+interface JestResults {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  numRuntimeErrorTestSuites: number;
+}
+
+async function jest(paths: readonly string[], options: readonly string[]): Promise<Counts> {
+  const dir = await mkdtemp(join(tmpdir(), 'gfserve-jest-'));
+  const output = join(dir, 'results.json');
+  try {
+    const bin = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+    const report = ['--json', `--outputFile=${output}`];
+    // Our own NODE_OPTIONS, where there are some, are for us.
+    const status = await runGroup(
+      [bin, '--runInBand', ...report, ...options, '--runTestsByPath', ...paths],
+      '--experimental-vm-modules --disable-warning=ExperimentalWarning --enable-source-maps',
+      () => existsSync(output),
+    );
+    const text = await readFile(output, 'utf8').catch(() => null);
+    return count(status, text === null ? null : (JSON.parse(text) as JestResults));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Counts a folder's results; whatever went wrong beside a test's failure counts as one more. */
+function count(status: number | null, results: JestResults | null): Counts {
+  if (results === null) {
+    say(`jest ended without results (exit status ${status ?? 'none'})`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+  if (status === null) say(`jest did not exit: something is left open`);
+  else if (status !== 0 && failed === 0) say(`jest ended with exit status ${status}`);
+  const unexplained = status === null || (status !== 0 && failed === 0) ? 1 : 0;
+  return {
+    passed: results.numPassedTests,
+    failed: failed + unexplained,
+    skipped: results.numPendingTests + results.numTodoTests,
+  };
+}
+
+/** The compiled test files that match all words, by folder, in the order they run. */
+async function testFolders(words: readonly string[]): Promise<[string, string[]][]> {
+  const files = (await readdir(TESTS, { recursive: true })).filter(
+    (path) => path.endsWith('.test.js') && words.every((word) => path.includes(word)),
+  );
+  const folders = new Map<string, string[]>();
+  for (const file of files.sort()) {
+    const [folder = ''] = file.split('/');
+    folders.set(folder, [...(folders.get(folder) ?? []), join(TESTS, file)]);
+  }
+  const rank = (folder: string): number => (ORDER.indexOf(folder) + 1 || ORDER.length + 1) - 1;
+  return [...folders].sort(([a], [b]) => rank(a) - rank(b));
+}
+
+async function cleanClusters(): Promise<void> {
+  for (const dir of await Cluster.cleanStale()) say(`cleaned a cluster that was left in ${dir}`);
+}
+
+/** Splits the command line: words that choose files, and options for jest with their values. */
+function parse(argv: readonly string[]): { words: string[]; options: string[] } {
+  const first = argv.findIndex((arg) => arg.startsWith('-'));
+  const split = first < 0 ? argv.length : first;
+  const words = argv.slice(0, split).map((word) => word.replace(/\.ts$/, '.js'));
+  return { words: words.map((word) => word.replace(/^test\//, '')), options: argv.slice(split) };
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { words, options } = parse(argv);
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const add = (counts: Counts): void => {
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  };
+  if (argv.length === 0) add(await lint());
+  for (const [folder, paths] of await testFolders(words)) {
+    if (interrupted !== null) break;
+    say(`\n${folder}: ${paths.length} test ${paths.length === 1 ? 'file' : 'files'}`);
+    add(await jest(paths, options));
+    await cleanClusters();
+  }
+  await cleanClusters();
+  if (interrupted !== null) say(`interrupted by ${interrupted}`);
+  else if (total.passed + total.failed === 0) say('no tests ran');
+  say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  if (interrupted !== null) return 128 + constants.signals[interrupted];
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // The second one doesn't wait for the first one's politeness.
+    const how = interrupted === null ? signal : 'SIGKILL';
+    interrupted = signal;
+    if (running !== null) signalGroup(running, how);
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));
