@@ -12,9 +12,7 @@ import { clusterProcesses } from '../support/cluster/processes.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const CLUSTER_MODULE = join(HERE, '..', 'support', 'cluster', 'cluster.js');
-const PREFIX = 'gfserve-cluster-test-';
-
-const newDir = (): Promise<string> => mkdtemp(join(tmpdir(), PREFIX));
+const newDir = (): Promise<string> => mkdtemp(join(tmpdir(), 'gfserve-cluster-test-'));
 
 async function expectNothingLeft(dir: string): Promise<void> {
   expect(await clusterProcesses(dir)).toEqual([]);
@@ -39,6 +37,7 @@ describe('a cluster of three nodes', () => {
       options: { 'network.ping-timeout': '2' },
     });
     mount = await cluster.mount('web');
+    await writeFile(join(mount, 'hello.txt'), 'hello');
   });
 
   afterAll(async () => {
@@ -55,7 +54,6 @@ describe('a cluster of three nodes', () => {
   });
 
   test('stores what is written to a mount on each brick', async () => {
-    await writeFile(join(mount, 'hello.txt'), 'hello');
     expect(await readFile(join(mount, 'hello.txt'), 'utf8')).toBe('hello');
     for (const { path } of await cluster.bricks('web')) {
       expect(await readFile(join(path, 'hello.txt'), 'utf8')).toBe('hello');
@@ -76,6 +74,12 @@ describe('a cluster of three nodes', () => {
     const failure = cluster.setOption('web', 'no.such-option', '1');
     await expect(failure).rejects.toThrow(CommandError);
     await expect(failure).rejects.toThrow(/volume set web no\.such-option 1.*does not exist/s);
+  });
+
+  test('takes a volume back whose options are wrong', async () => {
+    const options = { 'no.such-option': '1' };
+    await expect(cluster.createVolume('wrong', { bricks: 1, options })).rejects.toThrow('wrong');
+    expect((await cluster.volumes()).map((volume) => volume.name)).toEqual(['web']);
   });
 
   test('freezes a brick and lets it go on', async () => {
@@ -222,10 +226,12 @@ describe('what a killed process left', () => {
   });
 
   test('is found by its folder and cleaned, and living clusters are left alone', async () => {
-    const [dead, living] = [await newDir(), await newDir()];
+    const prefix = `gfserve-stale-${process.pid}-`;
+    const dead = await mkdtemp(join(tmpdir(), prefix));
+    const living = await mkdtemp(join(tmpdir(), prefix));
     await abandonCluster(dead);
     const cluster = await Cluster.up({ dir: living, nodes: 1 });
-    expect(await Cluster.cleanStale(PREFIX)).toEqual([dead]);
+    expect(await Cluster.cleanStale(prefix)).toEqual([dead]);
     await expectNothingLeft(dead);
     expect((await cluster.glusterds())[0]?.state).toBe('online');
     await cluster.down();

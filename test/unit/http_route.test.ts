@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals';
+import type { MountConfig } from '../../src/config/types.js';
+import { candidatesFor } from '../../src/http/resolve.js';
+import { createRouter, normaliseHost } from '../../src/http/route.js';
+import { createTypes, extensionOf } from '../../src/http/types.js';
+import type { Storage } from '../../src/storage/storage.js';
+
+const storage: Storage = {
+  name: 'v',
+  root: () => 0,
+  open: () => {
+    throw new Error('routing opens nothing');
+  },
+};
+
+const mount = (name: string, path: string, hosts: string[] = []): MountConfig => ({
+  name,
+  path,
+  hosts,
+  volume: 'v',
+  root: '/',
+  index: ['index.html', 'index.htm'],
+  symlinks: 'inside',
+  hidden: 'deny',
+  types: [],
+  charset: null,
+});
+
+const match = (mounts: MountConfig[], host: string, path: string): string | null =>
+  createRouter(mounts, () => storage).match(host, path)?.name ?? null;
+
+describe('routing', () => {
+  const mounts = [
+    mount('root', '/'),
+    mount('foo', '/foo'),
+    mount('deep', '/foo/bar'),
+    mount('utf8', '/ü'),
+  ];
+
+  test.each([
+    ['/', 'root'],
+    ['/x', 'root'],
+    ['/foo', 'foo'],
+    ['/foo/', 'foo'],
+    ['/foo/x', 'foo'],
+    ['/foobar', 'root'],
+    ['/foo/bar', 'deep'],
+    ['/foo/bar/x', 'deep'],
+    ['/foo/barx', 'foo'],
+    [Buffer.from('/ü/x').toString('latin1'), 'utf8'],
+  ])('%s → %s', (path, name) => {
+    expect(match(mounts, '', path)).toBe(name);
+  });
+
+  test('nothing matches without a mount for it', () => {
+    expect(match([mount('foo', '/foo')], '', '/bar')).toBeNull();
+  });
+
+  test.each([
+    ['a.example', 'exact'],
+    ['A.EXAMPLE:80', 'exact'],
+    ['b.example', 'wild'],
+    ['x.y.example', 'wild'],
+    ['c.sub.example', 'longer'],
+    ['example', 'any'],
+    ['', 'any'],
+    ['evil-example', 'any'],
+  ])('host %s → %s', (host, name) => {
+    const hosts = [
+      mount('any', '/'),
+      mount('wild', '/', ['*.example']),
+      mount('longer', '/', ['*.sub.example']),
+      mount('exact', '/', ['a.example']),
+    ];
+    expect(match(hosts, host, '/x')).toBe(name);
+  });
+
+  test('the longest path wins over the more specific host', () => {
+    const hosts = [mount('host', '/', ['a.example']), mount('path', '/foo')];
+    expect(match(hosts, 'a.example', '/foo/x')).toBe('path');
+    expect(match(hosts, 'a.example', '/x')).toBe('host');
+    expect(match(hosts, 'b.example', '/x')).toBeNull();
+  });
+
+  test('the host is only read where a mount cares', () => {
+    expect(createRouter([mount('a', '/')], () => storage).needsHost).toBe(false);
+    expect(createRouter([mount('a', '/', ['h'])], () => storage).needsHost).toBe(true);
+  });
+
+  test.each([
+    ['Example.ORG', 'example.org'],
+    ['example.org:8080', 'example.org'],
+    ['example.org.', 'example.org'],
+    ['[::1]:80', '[::1]'],
+    ['[::1]', '[::1]'],
+  ])('normaliseHost(%s) is %s', (host, normalised) => {
+    expect(normaliseHost(host)).toBe(normalised);
+  });
+});
+
+test.each([
+  ['/foo/a.txt', ['/a.txt']],
+  ['/foo/', ['/index.html', '/index.htm', '/']],
+  ['/foo/d/', ['/d/index.html', '/d/index.htm', '/d/']],
+  ['/foo', ['']],
+])('candidates of %s', (path, candidates) => {
+  const found = createRouter([mount('foo', '/foo')], () => storage).match('', path);
+  if (!found) throw new Error('no mount');
+  expect(candidatesFor(found, path)).toEqual(candidates);
+});
+
+describe('types', () => {
+  test.each([
+    ['/a/b.TXT', 'txt'],
+    ['/a.b/c', ''],
+    ['/.profile', ''],
+    ['/a.tar.gz', 'gz'],
+    ['/a.', ''],
+  ])('the extension of %s is "%s"', (path, extension) => {
+    expect(extensionOf(path)).toBe(extension);
+  });
+
+  test.each([
+    ['/a.html', 'text/html; charset=utf-8'],
+    ['/a.mjs', 'text/javascript; charset=utf-8'],
+    ['/a.json', 'application/json; charset=utf-8'],
+    ['/a.svg', 'image/svg+xml; charset=utf-8'],
+    ['/a.xml', /xml; charset=utf-8$/],
+    ['/a.woff2', 'font/woff2'],
+    ['/a.own', 'text/x-own; charset=utf-8'],
+    ['/a.constructor', 'application/octet-stream'],
+    ['/a', 'application/octet-stream'],
+  ])('%s is %s', (path, type) => {
+    const types = createTypes([{ extension: 'own', type: 'text/x-own' }], 'utf-8');
+    if (typeof type === 'string') expect(types.of(path)).toBe(type);
+    else expect(types.of(path)).toMatch(type);
+  });
+
+  test('without a charset the type stands alone', () => {
+    expect(createTypes([], null).of('/a.html')).toBe('text/html');
+  });
+});
