@@ -1,7 +1,7 @@
 /** The uWebSockets.js listeners of one worker, and their end. */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import type { ListenAddress } from '../config/types.js';
 import { type Counters, handle, type Site } from './pipeline.js';
 
@@ -23,6 +23,8 @@ export interface DrainResult {
 export class HttpServer {
   readonly #app = App();
   readonly #sockets: us_listen_socket[] = [];
+  /** Files of unix listeners. */
+  readonly #paths: string[] = [];
   #connections = 0;
 
   constructor(private readonly site: Site) {
@@ -53,7 +55,10 @@ export class HttpServer {
     if (address.kind === 'unix') {
       const path = address.path.replaceAll('%w', String(workerNumber));
       this.#app.listen_unix(keep, path);
-      if (opened) chmodSync(path, SOCKET_MODE);
+      if (opened) {
+        this.#paths.push(path);
+        chmodSync(path, SOCKET_MODE);
+      }
     } else if (address.host === '') {
       this.#app.listen(address.port, keep);
     } else {
@@ -71,6 +76,7 @@ export class HttpServer {
     const before = site.counters.active;
     site.draining = true;
     for (const socket of this.#sockets.splice(0)) us_listen_socket_close(socket);
+    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       site.onIdle = () => {
