@@ -5,6 +5,6 @@ export default {
   testEnvironment: 'node',
   transform: {},
   injectGlobals: false,
-  // Integration tests start real clusters.
-  testTimeout: 60_000,
+  // Integration tests start real clusters, which takes seconds each, and longer on a busy machine.
+  testTimeout: 120_000,
 };

@@ -4,6 +4,9 @@ import { spawnSync } from 'node:child_process';
 
 const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
+const hasPkgConfig = succeeds('pkg-config', ['--version']);
+const hasUuid = () => succeeds('pkg-config', ['--exists', 'uuid']);
+
 const needed = [
   {
     name: 'a C++ compiler',
@@ -16,14 +19,20 @@ const needed = [
     debian: 'python3',
     ok: () => succeeds('python3', ['--version']),
   },
-  { name: 'pkg-config', debian: 'pkg-config', ok: () => succeeds('pkg-config', ['--version']) },
+  { name: 'pkg-config', debian: 'pkg-config', ok: () => hasPkgConfig },
   {
     name: "libgfapi's header files",
     debian: 'libglusterfs-dev',
-    // Without pkg-config nothing can be said about the library: it is asked for once that is there.
+    // Without pkg-config nothing can be said about libraries: they are asked for once that is there.
     ok: () =>
-      !succeeds('pkg-config', ['--version']) ||
-      succeeds('pkg-config', ['--exists', 'glusterfs-api']),
+      !hasPkgConfig ||
+      succeeds('pkg-config', ['--exists', '--print-errors', 'glusterfs-api']) ||
+      !hasUuid(),
+  },
+  {
+    name: "libuuid's, which libglusterfs-dev asks for without depending on it",
+    debian: 'uuid-dev',
+    ok: () => !hasPkgConfig || hasUuid(),
   },
 ];
 

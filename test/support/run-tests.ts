@@ -18,6 +18,12 @@ const ORDER = ['unit', 'native', 'integration', 'fault'];
 /** How long jest may take to exit after its results are written, in milliseconds. */
 const EXIT_GRACE_MS = 15_000;
 
+/** ES modules in jest need a flag, of which Node warns unless told not to, which early 20.x can't be. */
+const QUIET = process.allowedNodeEnvironmentFlags.has('--disable-warning')
+  ? ['--disable-warning=ExperimentalWarning']
+  : [];
+const JEST_NODE_OPTIONS = ['--experimental-vm-modules', '--enable-source-maps', ...QUIET].join(' ');
+
 interface Counts {
   passed: number;
   failed: number;
@@ -100,10 +106,9 @@ async function jest(paths: readonly string[], options: readonly string[]): Promi
   try {
     const bin = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
     const report = ['--json', `--outputFile=${output}`];
-    // Our own NODE_OPTIONS, where there are some, are for us.
     const status = await runGroup(
       [bin, '--runInBand', ...report, ...options, '--runTestsByPath', ...paths],
-      '--experimental-vm-modules --disable-warning=ExperimentalWarning --enable-source-maps',
+      JEST_NODE_OPTIONS,
       () => existsSync(output),
     );
     const text = await readFile(output, 'utf8').catch(() => null);

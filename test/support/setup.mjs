@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-const BUILD_PACKAGES = ['g++', 'make', 'pkg-config', 'python3', 'libglusterfs-dev'];
+/** uuid-dev: Debian's libglusterfs-dev needs it for its pkg-config file, but doesn't depend on it. */
+const BUILD_PACKAGES = ['g++', 'make', 'pkg-config', 'python3', 'libglusterfs-dev', 'uuid-dev'];
 const CLUSTER_PACKAGES = ['glusterfs-server', 'glusterfs-client'];
 
 /** What each task needs and runs. All start glusterds, so all run as root. */
@@ -87,7 +88,9 @@ function checkNode() {
 function checkRoot() {
   if (isRoot || canSudo()) return;
   const words = args.length > 0 ? ` -- ${args.join(' ')}` : '';
-  fail(`glusterd needs root, and sudo asks for a password. Run:\n  sudo npm run ${task}${words}`);
+  fail(
+    `glusterd needs root, and there is no sudo without a password here. Run as root:\n  npm run ${task}${words}`,
+  );
 }
 
 function installedPackages(names) {

@@ -58,7 +58,18 @@ async function removeSockets(paths: readonly string[]): Promise<void> {
  * @param dir an absolute path without symlinks
  * @throws Error when a mount or a process can't be got rid of; the folder then stays
  */
-export async function destroy(dir: string): Promise<void> {
+export function destroy(dir: string): Promise<void> {
+  const already = underway.get(dir);
+  if (already !== undefined) return already;
+  const work = destroyNow(dir).finally(() => underway.delete(dir));
+  underway.set(dir, work);
+  return work;
+}
+
+/** A start that fails because it is interrupted cleans up too; both must wait for the same end. */
+const underway = new Map<string, Promise<void>>();
+
+async function destroyNow(dir: string): Promise<void> {
   if ((await readState(dir)) === null) return;
   await rememberSockets(dir);
   // A FUSE client unmounts when it gets SIGTERM; if it can't, killing it frees whoever hangs in it.
@@ -79,7 +90,8 @@ export async function destroy(dir: string): Promise<void> {
 
 /** cluster.json goes last, so that an interrupted removal is still known for what it is. */
 async function removeDir(dir: string): Promise<void> {
-  for (const entry of await readdir(dir)) {
+  // Somebody else who cleans stale clusters may be faster.
+  for (const entry of await readdir(dir).catch(() => [])) {
     if (entry === 'cluster.json') continue;
     await rm(join(dir, entry), { recursive: true, force: true, maxRetries: 5 });
   }

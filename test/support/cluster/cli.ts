@@ -1,4 +1,5 @@
 /** The command line of a development cluster: `npm run cluster -- COMMAND`. See HELP. */
+import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { destroy } from './cleanup.js';
@@ -129,7 +130,10 @@ function destroyOnSignal(dir: string): () => void {
   const interrupted = (signal: NodeJS.Signals): void => {
     say(`${signal}: cleaning up`);
     const code = signal === 'SIGINT' ? 130 : 143;
-    void destroy(dir).finally(() => process.exit(code));
+    void destroy(dir)
+      .then(() => rmdir(dir))
+      .catch(() => undefined)
+      .finally(() => process.exit(code));
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   return () => {

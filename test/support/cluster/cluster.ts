@@ -117,7 +117,7 @@ export class Cluster {
   }
 
   /**
-   * Creates and starts a volume and waits until all its bricks are online.
+   * Creates and starts a volume and waits until all its bricks are online; all of it or nothing.
    * @throws CommandError
    */
   createVolume(name: string, options: VolumeOptions = {}): Promise<void> {
@@ -206,8 +206,10 @@ export class Cluster {
    * @throws CommandError with the end of the client's log
    */
   async mount(name: string): Promise<string> {
-    const live = await this.#nodes.live();
-    const servers = live.map((node) => node.address);
+    await this.#volumes.get(name);
+    // Without a server's name the client would ask whatever glusterd is at localhost.
+    await this.#nodes.anyLive();
+    const servers = (await this.#nodes.live()).map((node) => node.address);
     return await mountVolume(this.dir, name, servers);
   }
 

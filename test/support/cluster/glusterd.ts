@@ -56,7 +56,7 @@ export async function startNode(node: Node): Promise<void> {
     const log = await tail(logOf(node));
     throw new CommandError(error.command, error.outcome, `${error.output}\n${log}`);
   });
-  if (!(await waitUntil(() => isListening(node.address, PORT), 10_000))) {
+  if (!(await waitUntil(() => isListening(node.address, PORT), 30_000))) {
     throw new CommandError(
       command,
       `no listener on ${node.address}:${PORT}`,

@@ -1,18 +1,18 @@
 /** `cluster status`: nodes, volumes, bricks and mounts, as text for people. */
-import { styleText } from 'node:util';
 import { mountsUnder } from './cleanup.js';
 import type { BrickInfo, Cluster, StoredVolume } from './cluster.js';
 import { mountPath } from './mounts.js';
 
 type State = BrickInfo['state'];
 
-const COLOURS = { online: 'green', stopped: 'yellow', offline: 'red' } as const;
+/** Green, yellow, red. */
+const COLOURS = { online: 32, stopped: 33, offline: 31 } as const;
 
 /** Pads before it colours, so that columns stay in line. */
 function paint(state: State): string {
   const text = state.padEnd('stopped'.length);
   const plain = !process.stdout.isTTY || process.env.NO_COLOR !== undefined;
-  return plain ? text : styleText(COLOURS[state], text);
+  return plain ? text : `\u001b[${COLOURS[state]}m${text}\u001b[39m`;
 }
 
 const pidText = (pid: number | null): string => (pid === null ? '-' : `pid ${pid}`).padEnd(12);

@@ -17,7 +17,7 @@ import type { Node } from './glusterd.js';
 import type { Nodes } from './nodes.js';
 import { kill, signal } from './processes.js';
 
-const BRICKS_TIMEOUT_MS = 30_000;
+const BRICKS_TIMEOUT_MS = 60_000;
 
 /** What a new volume is made of. */
 export interface VolumeOptions {
@@ -37,7 +37,7 @@ export class Volumes {
     this.#nodes = nodes;
   }
 
-  /** Creates and starts a volume and waits until all its bricks are online. */
+  /** Creates and starts a volume and waits until all its bricks are online; all of it or nothing. */
   async create(name: string, options: VolumeOptions): Promise<void> {
     const { replica = 1 } = options;
     const nodes = this.#nodes.all;
@@ -50,9 +50,14 @@ export class Volumes {
     const { log } = this.#nodes;
     log(`creating volume ${name}: bricks ${count}, copies ${replica}`);
     await this.#nodes.gluster('volume', 'create', name, ...layout, ...bricks, 'force');
-    const settings = Object.entries(options.options ?? {}).flat();
-    if (settings.length > 0) await this.#nodes.gluster('volume', 'set', name, ...settings);
-    await this.start(name);
+    try {
+      const settings = Object.entries(options.options ?? {}).flat();
+      if (settings.length > 0) await this.#nodes.gluster('volume', 'set', name, ...settings);
+      await this.start(name);
+    } catch (error) {
+      await this.delete(name).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Starts a volume and waits until all its bricks are online. */
