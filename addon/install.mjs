@@ -5,7 +5,10 @@ import { spawnSync } from 'node:child_process';
 const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 const hasPkgConfig = succeeds('pkg-config', ['--version']);
-const hasUuid = () => succeeds('pkg-config', ['--exists', 'uuid']);
+// Not --exists: that also wants everything that a library requires to be there.
+const listed = spawnSync('pkg-config', ['--list-all'], { encoding: 'utf8' }).stdout ?? '';
+// Without pkg-config nothing can be said about libraries: they are asked for once that is there.
+const hasLibrary = (name) => !hasPkgConfig || new RegExp(`^${name}\\s`, 'm').test(listed);
 
 const needed = [
   {
@@ -23,16 +26,12 @@ const needed = [
   {
     name: "libgfapi's header files",
     debian: 'libglusterfs-dev',
-    // Without pkg-config nothing can be said about libraries: they are asked for once that is there.
-    ok: () =>
-      !hasPkgConfig ||
-      succeeds('pkg-config', ['--exists', '--print-errors', 'glusterfs-api']) ||
-      !hasUuid(),
+    ok: () => hasLibrary('glusterfs-api'),
   },
   {
-    name: "libuuid's, which libglusterfs-dev asks for without depending on it",
+    name: "libuuid's, which libglusterfs-dev needs without depending on them",
     debian: 'uuid-dev',
-    ok: () => !hasPkgConfig || hasUuid(),
+    ok: () => hasLibrary('uuid'),
   },
 ];
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isAlive, kill, type Process, statOf } from '../cluster/processes.js';
 import { ownIdentity } from '../cluster/state.js';
+import { get } from './http.js';
 
 const CLI = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
 /** In the environment of gfserve and its workers: the demo they belong to, as `pid:startTime`. */
@@ -89,13 +90,10 @@ export class Gfserve {
 }
 
 async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-    await response.arrayBuffer();
-    return response.status === 200;
-  } catch {
-    return false;
-  }
+  return await get(url).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
 }
 
 /** Kills the gfserves, workers and all, whose demos are gone. @returns how many processes that were */
@@ -106,7 +104,9 @@ export async function killStrays(): Promise<number> {
 /** Kills what is left of this demo's own gfserve. @returns how many processes that were */
 export async function killOwn(): Promise<number> {
   const own = await ownIdentity();
-  return await killAll(async ({ owner }) => owner.pid === own.pid && owner.startTime === own.startTime);
+  return await killAll(
+    async ({ owner }) => owner.pid === own.pid && owner.startTime === own.startTime,
+  );
 }
 
 interface Marked {
@@ -139,7 +139,10 @@ async function markedProcess(pid: number): Promise<Marked | null> {
   const environment = await readFile(join('/proc', String(pid), 'environ'), 'utf8').catch(() => '');
   const mark = environment.split('\0').find((entry) => entry.startsWith(`${OWNER}=`));
   if (mark === undefined) return null;
-  const [ownerPid, startTime] = mark.slice(OWNER.length + 1).split(':').map(Number);
+  const [ownerPid, startTime] = mark
+    .slice(OWNER.length + 1)
+    .split(':')
+    .map(Number);
   const stat = await statOf(pid);
   if (stat === null || 'ZX'.includes(stat.state)) return null;
   return {
