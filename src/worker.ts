@@ -61,11 +61,13 @@ async function start(number: number, config: Config): Promise<void> {
     style: logStyle(process.env, process.stderr.isTTY),
   }).child({ worker: number });
   try {
-    dropPrivileges(config);
-    // Read when the module is loaded, which is why it is loaded only now.
+    // Read when the module is loaded, which is why it is loaded only now; and as whoever may read the program.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.maxHeaderSize);
     const { HttpServer } = await import('./http/server.js');
-    running = new Worker(number, config, (site) => new HttpServer(site));
+    // Opened by root where there is one, as other servers do: log folders belong to root.
+    const accessLog = createAccessLog(config.log, log);
+    dropPrivileges(config);
+    running = new Worker(number, config, accessLog, (site) => new HttpServer(site));
     await running.start();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
@@ -86,8 +88,8 @@ interface PosixProcess extends NodeJS.Process {
 }
 
 /**
- * Before anything is opened or connected, so that files, sockets and gfapi's calls all belong to that user. The
- * supervisor has found both accounts already.
+ * Before anything is connected or listened on, so that sockets and gfapi's calls belong to that user. The supervisor has
+ * found both accounts already.
  */
 function dropPrivileges({ server: { user, group } }: Config): void {
   const uid = user === null ? null : accountId('user', user);
@@ -108,11 +110,11 @@ class Worker {
   readonly #startedAt = Date.now();
   readonly #volumes: readonly Volume[];
   readonly #server: HttpServer;
-  readonly #accessLog: AccessLog;
 
   constructor(
     private readonly number: number,
     private readonly config: Config,
+    private readonly accessLog: AccessLog,
     createServer: (site: Site) => HttpServer,
   ) {
     const { limits } = config;
@@ -126,7 +128,6 @@ class Worker {
           requestTimeoutMs: limits.requestTimeoutMs,
         }),
     );
-    this.#accessLog = createAccessLog(config.log, log);
     const byName = new Map(this.#volumes.map((volume) => [volume.name, volume]));
     const router = createRouter(config.mounts, (name) => {
       const volume = byName.get(name);
@@ -138,7 +139,7 @@ class Worker {
       router,
       wanted: { host: router.needsHost, log: logged },
       transfers: new Transfers(limits.sendTimeoutMs),
-      accessLog: logged ? this.#accessLog : null,
+      accessLog: logged ? accessLog : null,
       log,
       counters: { total: 0, active: 0 },
       draining: false,
@@ -178,7 +179,7 @@ class Worker {
   async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {
     const result = await this.#server.drain(timeoutMs);
     for (const volume of this.#volumes) volume.close();
-    await this.#accessLog.close();
+    await this.accessLog.close();
     return result;
   }
 }

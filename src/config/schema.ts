@@ -154,7 +154,7 @@ export const admin = {
     listen: optional(
       listenAddress,
       'no admin listener',
-      'Where `/metrics`, `/healthz`, `/readyz` and `/status` are answered.',
+      'Where `/healthz` and `/status` are answered.',
     ),
   },
 } as const satisfies SectionSpec;

@@ -3,22 +3,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { get } from '../client.js';
 import { isAlive, kill, type Process, statOf } from '../cluster/processes.js';
 import { ownIdentity } from '../cluster/state.js';
-import { get } from './http.js';
+import { type Exit, until } from '../gfserve.js';
 
 const CLI = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
 /** In the environment of gfserve and its workers: the demo they belong to, as `pid:startTime`. */
 const OWNER = 'GFSERVE_DEMO_OWNER';
 /** Beyond gfserve's own drain-timeout, which the demo sets to 5 s. */
 const STOP_TIMEOUT_MS = 12_000;
-
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
 
 /** How a process ended, in words. */
 export const describeExit = ({ code, signal }: Exit): string =>
@@ -27,14 +22,19 @@ export const describeExit = ({ code, signal }: Exit): string =>
 /** A running gfserve. */
 export class Gfserve {
   readonly #child: ChildProcess;
+  #ended: Exit | null = null;
   /** Resolves when it has ended, for whatever reason. */
   readonly exit: Promise<Exit>;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     this.exit = new Promise((resolve) => {
-      child.once('error', () => resolve({ code: null, signal: null }));
-      child.once('exit', (code, signal) => resolve({ code, signal }));
+      const end = (exit: Exit): void => {
+        this.#ended = exit;
+        resolve(exit);
+      };
+      child.once('error', () => end({ code: null, signal: null }));
+      child.once('exit', (code, signal) => end({ code, signal }));
     });
   }
 
@@ -62,20 +62,22 @@ export class Gfserve {
     return this.#child.pid ?? 0;
   }
 
-  /** Waits until each of the URLs answers 200. @throws Error when gfserve ends, or after 30 s */
-  async ready(urls: readonly string[], stop: AbortSignal): Promise<void> {
-    const deadline = performance.now() + 30_000;
-    let ended: Exit | null = null;
-    void this.exit.then((exit) => {
-      ended = exit;
-    });
-    for (const url of urls) {
-      while (!(await answers(url))) {
+  /** How it ended; null while it runs. */
+  get ended(): Exit | null {
+    return this.#ended;
+  }
+
+  /** Waits until each of the paths answers 200. @throws Error when gfserve ends, or after 30 s each */
+  async ready(port: number, paths: readonly string[], stop: AbortSignal): Promise<void> {
+    for (const path of paths) {
+      await until(`${path} answers`, 30_000, async () => {
         stop.throwIfAborted();
-        if (ended) throw new Error(`gfserve ended: ${describeExit(ended)}`);
-        if (performance.now() > deadline) throw new Error(`${url} does not answer`);
-        await sleep(50);
-      }
+        if (this.#ended) throw new Error(`gfserve ended: ${describeExit(this.#ended)}`);
+        return await get(port, path, { timeoutMs: 15_000 }).then(
+          ({ status }) => status === 200,
+          () => false,
+        );
+      });
     }
   }
 
@@ -87,13 +89,6 @@ export class Gfserve {
     clearTimeout(timer);
     return exit;
   }
-}
-
-async function answers(url: string): Promise<boolean> {
-  return await get(url).then(
-    ({ status }) => status === 200,
-    () => false,
-  );
 }
 
 /** Kills the gfserves, workers and all, whose demos are gone. @returns how many processes that were */

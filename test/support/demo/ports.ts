@@ -1,5 +1,6 @@
 /** Which ports of 127.0.0.1 the demo's gfserve gets. */
 import { createServer } from 'node:net';
+import { freePort } from '../gfserve.js';
 import type { Options } from './options.js';
 
 export interface Ports {
@@ -16,29 +17,24 @@ const ADMIN_PORT = 9145;
  */
 export async function choosePorts({ check, port }: Options): Promise<Ports> {
   const wanted = port ?? HTTP_PORT;
-  const http = await freePort(wanted);
-  if (http !== wanted && !(check && port === null)) {
-    throw new Error(
-      `port ${wanted} of 127.0.0.1 is taken ("ss -ltnp sport = :${wanted}" says by whom); ` +
-        'stop what listens there, or choose another one: npm run demo -- --port N',
-    );
-  }
-  return { http, admin: await freePort(ADMIN_PORT) };
+  if (await isFree(wanted)) return { http: wanted, admin: await adminPort() };
+  if (check && port === null) return { http: await freePort(), admin: await adminPort() };
+  throw new Error(
+    `port ${wanted} of 127.0.0.1 is taken ("ss -ltnp sport = :${wanted}" says by whom); ` +
+      'stop what listens there, or choose another one: npm run demo -- --port N',
+  );
 }
 
-/** `wanted` where it is free, else any that is. */
-async function freePort(wanted: number): Promise<number> {
-  return (await tryListen(wanted)) ?? (await tryListen(0)) ?? wanted;
+async function adminPort(): Promise<number> {
+  return (await isFree(ADMIN_PORT)) ? ADMIN_PORT : await freePort();
 }
 
-function tryListen(port: number): Promise<number | null> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(null));
+    server.once('error', () => resolve(false));
     server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      const address = server.address();
-      const found = typeof address === 'object' && address !== null ? address.port : port;
-      server.close(() => resolve(found));
+      server.close(() => resolve(true));
     });
   });
 }
