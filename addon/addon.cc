@@ -5,7 +5,9 @@
 //
 // Ends: on environment clean-up the queues are detached, so that threads which come back later find
 // nobody and give back what they hold; volumes end in the background or are leaked with their stuck
-// threads. Shared is kept by whoever needs it last.
+// threads. Shared is kept by whoever needs it last. All this is done in a clean-up hook that runs
+// before Node ends the thread-safe function: the instance data's finalizer runs amid that, where
+// newer versions of Node hold the function's lock.
 #include <napi.h>
 #include <unistd.h>
 
@@ -105,7 +107,6 @@ VolumeSpec ParseSpec(const Napi::Object& object) {
 class Environment {
  public:
   Environment(Napi::Env env, Napi::Function on_completions, Napi::Function on_event);
-  ~Environment();
 
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -122,6 +123,7 @@ class Environment {
   const std::shared_ptr<Shared>& shared() const { return shared_; }
 
  private:
+  void End();
   void WriteRow(size_t row, const Completion& completion);
   void Deliver(Napi::Env env, Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
   void KeepAlive(Napi::Env env);
@@ -157,16 +159,21 @@ Environment::Environment(Napi::Env env, Napi::Function on_completions, Napi::Fun
   const auto wake = [tsfn = tsfn_] { napi_call_threadsafe_function(tsfn, nullptr, napi_tsfn_nonblocking); };
   shared_ = std::make_shared<Shared>(wake);
   events_ = std::make_shared<CompletionQueue<Event>>(wake);
+  // Hooks run last one first: this one before that of the thread-safe function.
+  status = napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Environment*>(self)->End(); }, this);
+  assert(status == napi_ok);
   KeepAlive(env);
 }
 
-// Runs when the environment is torn down.
-Environment::~Environment() {
+// Runs when the environment is torn down; no JavaScript runs after it.
+void Environment::End() {
   for (const Completion& left : shared_->completions.Detach()) {
     if (left.block) shared_->blocks->Release(left.block);
   }
   events_->Detach();
   for (auto& [id, volume] : volumes_) volume->Close([] {});
+  volumes_.clear();
   napi_release_threadsafe_function(tsfn_, napi_tsfn_abort);
 }
 
@@ -253,12 +260,16 @@ void Environment::WriteRow(size_t row, const Completion& c) {
 }
 
 // A callback that throws is a bug: it is reported as uncaught, and the rest is delivered all the same.
+// Not through Napi::Function, which aborts when the call fails because a worker is being terminated.
 void Environment::Deliver(Napi::Env env, Napi::FunctionReference& callback,
                           std::initializer_list<napi_value> args) {
-  callback.Call(args);
-  if (!env.IsExceptionPending()) return;
-  const Napi::Error error = env.GetAndClearPendingException();
-  napi_fatal_exception(env, error.Value());
+  napi_call_function(env, env.Undefined(), callback.Value(), args.size(), args.begin(), nullptr);
+  bool thrown = false;
+  napi_is_exception_pending(env, &thrown);
+  if (!thrown) return;
+  napi_value error;
+  napi_get_and_clear_last_exception(env, &error);
+  napi_fatal_exception(env, error);
 }
 
 void Environment::Drain(Napi::Env env) {

@@ -31,6 +31,10 @@ uint32_t Microseconds(std::chrono::steady_clock::duration time) {
       std::chrono::duration_cast<std::chrono::microseconds>(time).count());
 }
 
+// Errors of an object whose name was found just now: it has been unlinked or replaced since, and
+// what the name stands for must be looked up again.
+bool IsGone(int err) { return err == ESTALE || err == ENOENT; }
+
 // Statuses that mean "this name isn't there": the next candidate may be.
 bool IsAbsent(Status status) { return status == Status::kNotFound || status == Status::kLoop; }
 
@@ -110,6 +114,13 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
     Fail(error.status, error.err);
     return Outcome::kDone;
   }
+  // A body is only taken with the stat that the gfid has after reading it. Where that differs from
+  // what came with the name, and where no body is read, the gfid's stat is asked for at once.
+  const bool has_body = request_.want_body && node.st.st_size > 0;
+  if (S_ISREG(node.st.st_mode) && !(trust_folders && has_body)) {
+    const Outcome outcome = StatByGfid(node, &node.st);
+    if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
+  }
   Describe(node, index);
   if (result_.type == FileType::kOther) {
     Fail(Status::kNotRegular, 0);
@@ -127,6 +138,18 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
   }
   if (!request_.want_body || node.st.st_size == 0) return Outcome::kDone;
   return node.st.st_size <= request_.inline_limit ? ReadWhole(node) : OpenLarge(node);
+}
+
+// What a lookup by name says of a file's times may be wrong for good: a brick whose inode table gives
+// the name to the file that had it before takes them from there (features.ctime, GlusterFS 10.3).
+OpenJob::Outcome OpenJob::StatByGfid(const Node& node, struct stat* st) {
+  errno = 0;
+  if (glfs_h_stat(volume_.fs(), node.handle->object(), st) == 0) return Outcome::kDone;
+  const int err = errno;
+  if (IsGone(err)) return Outcome::kAgain;
+  ReleaseBlock();
+  Fail(err);
+  return Outcome::kDone;
 }
 
 void OpenJob::Describe(const Node& node, uint32_t candidate) {
@@ -147,7 +170,7 @@ OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
                                               static_cast<off_t>(done));
     if (got < 0) {
       const int err = errno;
-      if (err == ESTALE) return Outcome::kAgain;
+      if (IsGone(err)) return Outcome::kAgain;
       ReleaseBlock();
       Fail(err);
       return Outcome::kDone;
@@ -155,11 +178,12 @@ OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
     if (got == 0) return Outcome::kAgain;  // shorter than its stat said
     done += static_cast<size_t>(got);
   }
-  // The body may be newer than the stat that came with the name. The reply to a read refreshes
-  // what md-cache knows, so this stat rarely costs a round trip.
+  // The body may be newer than the stat that came with the name, and an anonymous read's reply
+  // says nothing about it.
   struct stat after;
-  if (glfs_h_stat(volume_.fs(), node.handle->object(), &after) != 0 ||
-      after.st_size != node.st.st_size || !SameTime(after.st_mtim, node.st.st_mtim)) {
+  const Outcome outcome = StatByGfid(node, &after);
+  if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
+  if (after.st_size != node.st.st_size || !SameTime(after.st_mtim, node.st.st_mtim)) {
     return Outcome::kAgain;
   }
   result_.length = static_cast<uint32_t>(size);
@@ -171,7 +195,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
   glfs_fd_t* fd = glfs_h_open(volume_.fs(), node.handle->object(), O_RDONLY);
   if (!fd) {
     const int err = errno;
-    if (err == ESTALE || err == ENOENT) return Outcome::kAgain;
+    if (IsGone(err)) return Outcome::kAgain;
     Fail(err);
     return Outcome::kDone;
   }
@@ -181,7 +205,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
   if (!AcquireBlock(length)) return Outcome::kDone;
   int err = 0;
   const Status status = ReadExactly(*file, result_.block->data, length, 0, &err);
-  if (status == Status::kChanged || err == ESTALE) return Outcome::kAgain;
+  if (status == Status::kChanged || IsGone(err)) return Outcome::kAgain;
   if (status != Status::kOk) {
     ReleaseBlock();
     Fail(status, err);
@@ -197,7 +221,7 @@ OpenJob::Outcome OpenJob::OpenDirectory(const Node& node) {
   glfs_fd_t* fd = glfs_h_opendir(volume_.fs(), node.handle->object());
   if (!fd) {
     const int err = errno;
-    if (err == ESTALE) return Outcome::kAgain;
+    if (IsGone(err)) return Outcome::kAgain;
     Fail(err);
     return Outcome::kDone;
   }
@@ -206,6 +230,7 @@ OpenJob::Outcome OpenJob::OpenDirectory(const Node& node) {
 }
 
 Status ReadExactly(const OpenFile& file, uint8_t* data, size_t length, uint64_t offset, int* err) {
+  bool stat_missing = false;
   size_t done = 0;
   while (done < length) {
     struct glfs_stat after = {};
@@ -216,13 +241,27 @@ Status ReadExactly(const OpenFile& file, uint8_t* data, size_t length, uint64_t 
       *err = errno;
       return StatusFromErrno(*err);
     }
+    if (got == 0) return Status::kChanged;
+    done += static_cast<size_t>(got);
+    // io-cache replies with a stat of zeros (ioc_frame_unwind).
+    if (after.glfs_st_ctime.tv_sec == 0) {
+      stat_missing = true;
+      continue;
+    }
     // A rename over the file or an unlink changes only its ctime, and the old content goes on.
-    if (got == 0 || after.glfs_st_size != file.size || !SameTime(after.glfs_st_mtime, file.mtime)) {
+    if (after.glfs_st_size != file.size || !SameTime(after.glfs_st_mtime, file.mtime)) {
       return Status::kChanged;
     }
-    done += static_cast<size_t>(got);
   }
-  return Status::kOk;
+  if (!stat_missing) return Status::kOk;
+  struct stat now;
+  errno = 0;
+  if (glfs_fstat(file.fd, &now) != 0) {
+    *err = errno;
+    return StatusFromErrno(*err);
+  }
+  const bool same = now.st_size == file.size && SameTime(now.st_mtim, file.mtime);
+  return same ? Status::kOk : Status::kChanged;
 }
 
 void ReadJob::Execute() {

@@ -106,6 +106,8 @@ class OpenJob final : public Job {
   void Execute() override;
   // `trust_folders`: see PathWalk.
   Outcome Attempt(bool trust_folders);
+  // kDone with a status that is not kOk when the stat failed.
+  Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);
   Outcome OpenLarge(const Node& node);
   Outcome OpenDirectory(const Node& node);

@@ -18,11 +18,14 @@ constexpr size_t kMaxName = 255;
 constexpr size_t kMaxPending = 4096;    // components still to walk, links expanded
 
 // Folders of GlusterFS itself, at the volume's root: never anybody's content.
-constexpr std::array<std::string_view, 6> kReserved = {".glusterfs", ".meta",  ".trashcan",
-                                                       ".shard",     ".snaps", ".landfill"};
+constexpr std::array<std::string_view, 5> kReserved = {".glusterfs", ".meta", ".trashcan", ".shard",
+                                                       ".landfill"};
 
-bool IsReserved(std::string_view name) {
-  return name[0] == '.' && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
+bool IsReserved(std::string_view name, bool at_root) {
+  if (name[0] != '.') return false;
+  // With features.uss every folder has one, though no listing shows it.
+  if (name == ".snaps") return true;
+  return at_root && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
 }
 
 // Appends the components of `path`, last one first, so that the next to walk is at the back.
@@ -145,7 +148,7 @@ WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, bool may_trust,
       glfs_h_access(volume_.fs(), parent.handle->object(), X_OK) != 0) {
     return {Status::kForbidden, EACCES};
   }
-  if (chain_.size() == 1 && IsReserved(name)) return {Status::kNotFound, ENOENT};
+  if (IsReserved(name, chain_.size() == 1)) return {Status::kNotFound, ENOENT};
 
   Node child;
   WalkError error = LookupChild(parent, name, may_trust, &child);

@@ -40,11 +40,11 @@ class PathWalk {
 
   // A folder on the way is taken as it was seen at most this long ago. The last component is always
   // looked up.
-  static constexpr std::chrono::milliseconds kFolderFresh{100};
+  static constexpr std::chrono::milliseconds kFolderFresh{1000};
 
   // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash demands a
   // directory. Each component is looked up by name under its parent's held handle, so that a
-  // renamed or replaced directory is noticed; md-cache answers most of them without a round trip.
+  // renamed or replaced directory is noticed.
   // On ESTALE the caller should try once more, without remembered folders.
   WalkError Resolve(const Root& root, std::string_view path, Node* out);
 

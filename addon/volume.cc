@@ -14,6 +14,8 @@ namespace gfserve {
 
 namespace {
 
+constexpr int kNoErrno = -1;
+
 void StartDetached(const char* name, std::function<void()> body) {
   std::thread thread(std::move(body));
   pthread_setname_np(thread.native_handle(), name);
@@ -58,46 +60,65 @@ Volume::Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks)
 void Volume::Connect(std::function<void(const ConnectResult&)> done) {
   StartDetached("gfs-connect", [self = shared_from_this(), done = std::move(done)] {
     const ConnectResult result = self->Init();
-    std::function<void()> closed;
+    bool in_use;
     {
       std::lock_guard<std::mutex> lock(self->state_mutex_);
       if (self->state_ == State::kConnecting) {
         self->state_ = result.status == Status::kOk ? State::kReady : State::kFailed;
-      } else {
-        closed = std::move(self->closed_);
       }
+      in_use = self->state_ == State::kReady;
     }
     done(result);
+    if (in_use) return;
     // Nobody uses a volume that failed or was closed meanwhile: this thread ends it.
-    if (closed || result.status != Status::kOk) self->Finish();
+    self->Finish();
+    std::function<void()> closed;
+    {
+      std::lock_guard<std::mutex> lock(self->state_mutex_);
+      self->ended_ = true;
+      closed = std::move(self->closed_);
+    }
     if (closed) closed();
   });
 }
 
 ConnectResult Volume::Init() {
   const auto start = std::chrono::steady_clock::now();
-  const auto result = [&start](Status status, int err) {
-    const auto took = std::chrono::steady_clock::now() - start;
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
-    return ConnectResult{status, err, static_cast<uint32_t>(ms)};
-  };
-  // Any nonzero return is a failure, and errno may be 0 then; it is read before anything else runs.
-  const auto failure = [&result] {
-    const int err = errno;
-    return result(StatusFromErrno(err), err);
-  };
+  int err = OpenFs(false);
+  if (err == 0 && TrustsStaleNames()) {
+    // An option can only be set before glfs_init. Ending the first takes seconds: not here.
+    StartDetached("gfs-close", [fs = std::exchange(fs_, nullptr)] { glfs_fini(fs); });
+    err = OpenFs(true);
+  }
+  if (err == 0) err = OpenRoot();
+  if (err == 0) pool_ = std::make_unique<ThreadPool>(spec_.threads, spec_.max_queue);
+  const auto took = std::chrono::steady_clock::now() - start;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  const bool ok = err == 0;
+  // libgfapi may fail without an errno: kNoErrno stands for that, and is not passed on.
+  if (err == kNoErrno) err = 0;
+  return {ok ? Status::kOk : StatusFromErrno(err), err, static_cast<uint32_t>(ms)};
+}
 
+// Any nonzero return is a failure, and errno may be 0 then; it is read before anything else runs.
+int Volume::OpenFs(bool without_md_cache) {
+  const auto failure = [] {
+    const int err = errno;
+    return err == 0 ? kNoErrno : err;
+  };
   errno = 0;
   fs_ = glfs_new(spec_.volname.c_str());
   if (!fs_) return failure();
   if (glfs_set_logging(fs_, spec_.log_file.c_str(), spec_.log_level) != 0) return failure();
-  if (!spec_.volfile.empty()) {
-    if (glfs_set_volfile(fs_, spec_.volfile.c_str()) != 0) return failure();
-  }
+  if (!spec_.volfile.empty() && glfs_set_volfile(fs_, spec_.volfile.c_str()) != 0) return failure();
   for (const auto& server : spec_.servers) {
     if (glfs_set_volfile_server(fs_, server.transport.c_str(), server.host.c_str(), server.port) != 0) {
       return failure();
     }
+  }
+  if (without_md_cache &&
+      glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
+    return failure();
   }
   for (const auto& option : spec_.options) {
     if (glfs_set_xlator_option(fs_, option.xlator.c_str(), option.key.c_str(), option.value.c_str()) != 0) {
@@ -105,29 +126,52 @@ ConnectResult Volume::Init() {
     }
   }
   errno = 0;
-  if (glfs_init(fs_) != 0) return failure();
+  return glfs_init(fs_) == 0 ? 0 : failure();
+}
 
+int Volume::OpenRoot() {
   struct stat st;
   errno = 0;
   glfs_object_t* root = glfs_h_lookupat(fs_, nullptr, "/", &st, 0);
-  if (!root) return failure();
+  const int err = errno;
+  if (!root) return err == 0 ? kNoErrno : err;
   Gfid gfid{};
   glfs_h_extract_handle(root, gfid.data(), static_cast<int>(gfid.size()));
   root_ = std::make_shared<Handle>(root, gfid, std::string());
-  pool_ = std::make_unique<ThreadPool>(spec_.threads, spec_.max_queue);
-  return result(Status::kOk, 0);
+  return 0;
+}
+
+// md-cache answers a lookup by name from what it knows of the inode, and every reply about the inode,
+// to a read or to a lookup below it, prolongs that: a folder or file in use that has been renamed away
+// would be served under its old name for as long as it is in use. Only the bricks' invalidations
+// (features.cache-invalidation) end that; without them md-cache must not answer.
+bool Volume::TrustsStaleNames() const {
+  const ssize_t size = -glfs_get_volfile(fs_, nullptr, 0);
+  if (size <= 0) return true;
+  std::string volfile(static_cast<size_t>(size), '\0');
+  if (glfs_get_volfile(fs_, volfile.data(), volfile.size()) <= 0) return true;
+  const size_t type = volfile.find("type performance/md-cache");
+  if (type == std::string::npos) return false;
+  const std::string section = volfile.substr(type, volfile.find("end-volume", type) - type);
+  const size_t option = section.find("option cache-invalidation ");
+  if (option == std::string::npos) return true;
+  const std::string value = section.substr(option + strlen("option cache-invalidation "));
+  for (const char* yes : {"on\n", "true\n", "yes\n", "enable\n", "1\n"}) {
+    if (value.compare(0, strlen(yes), yes) == 0) return false;
+  }
+  return true;
 }
 
 void Volume::Close(std::function<void()> closed) {
   {
     std::lock_guard<std::mutex> lock(state_mutex_);
     const State was = std::exchange(state_, State::kClosed);
-    if (was == State::kConnecting) {
-      closed_ = std::move(closed);  // the connecting thread ends the volume
+    if (ended_) {
+      StartDetached("gfs-close", std::move(closed));
       return;
     }
-    if (was == State::kFailed) {  // the connecting thread is ending it, or has
-      StartDetached("gfs-close", std::move(closed));
+    if (was != State::kReady) {
+      closed_ = std::move(closed);  // the connecting thread ends the volume
       return;
     }
   }

@@ -155,6 +155,10 @@ class Volume : public std::enable_shared_from_this<Volume> {
   Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks);
 
   ConnectResult Init();
+  // 0, or an errno, or kNoErrno.
+  int OpenFs(bool without_md_cache);
+  int OpenRoot();
+  bool TrustsStaleNames() const;
   void Finish();
 
   const VolumeSpec spec_;
@@ -168,8 +172,9 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::unique_ptr<ThreadPool> pool_;
 
   std::mutex state_mutex_;
-  State state_ = State::kConnecting;  // guarded by state_mutex_, as the next
-  std::function<void()> closed_;      // set when Close came while connecting
+  State state_ = State::kConnecting;  // guarded by state_mutex_, as the next two
+  bool ended_ = false;                // the connecting thread has ended a volume that is not used
+  std::function<void()> closed_;      // set when Close came before that
 
   std::mutex files_mutex_;
   std::unordered_map<uint32_t, std::shared_ptr<OpenFile>> files_;  // guarded by files_mutex_

@@ -1,0 +1,110 @@
+/** One connection that reads a large file as fast as it comes: a plain socket, one buffer, nothing kept. */
+import { connect } from 'node:net';
+import type { DownloadWork, Load } from './load.js';
+
+const BUFFER = 1024 * 1024;
+/** No byte for so long is an error. */
+const STALL_MS = 30_000;
+
+interface Head {
+  readonly status: number;
+  readonly contentLength: number;
+  /** Where the body begins. */
+  readonly end: number;
+}
+
+/** null: not whole yet. */
+function parseHead(bytes: Buffer): Head | null {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (end < 0) return null;
+  const text = bytes.toString('latin1', 0, end);
+  const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0);
+  const contentLength = Number(/^content-length:\s*(\d+)/im.exec(text)?.[1] ?? Number.NaN);
+  return { status, contentLength, end: end + 4 };
+}
+
+/** What is wrong with an answer by its head; null: nothing. */
+function problemOf({ status, contentLength }: Head, size: number): string | null {
+  if (status !== 200) return `status ${status}`;
+  return contentLength === size ? null : `announced ${contentLength} bytes`;
+}
+
+interface Download {
+  /** All that came, the head too. */
+  readonly bytes: number;
+  /** null: it is whole. */
+  readonly problem: string | null;
+}
+
+function downloadOnce(port: number, { path, size }: DownloadWork): Promise<Download> {
+  return new Promise((resolve) => {
+    const buffer = Buffer.allocUnsafe(BUFFER);
+    let early: Buffer = Buffer.alloc(0);
+    let head: Head | null = null;
+    let problem: string | null = null;
+    let bytes = 0;
+    const finish = (outcome: string | null): void => {
+      socket.destroy();
+      resolve({ bytes, problem: outcome });
+    };
+    const take = (count: number): void => {
+      bytes += count;
+      if (head === null) {
+        early = Buffer.concat([early, buffer.subarray(0, count)]);
+        head = parseHead(early);
+        if (head === null) return;
+        problem = problemOf(head, size);
+      }
+      const whole = head.end + size;
+      if (problem !== null) finish(problem);
+      else if (bytes >= whole) finish(bytes === whole ? null : 'too many bytes');
+    };
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      onread: {
+        buffer,
+        callback: (count) => {
+          take(count);
+          return true;
+        },
+      },
+    });
+    socket.setTimeout(STALL_MS, () => finish('stalled'));
+    socket.on('error', (error) => finish(error.message));
+    socket.on('end', () => finish('ended early'));
+    socket.on('connect', () => {
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+    });
+  });
+}
+
+/** Downloads one after the other until the time has passed; the last one is finished. */
+export async function runDownloads(port: number, work: DownloadWork): Promise<Load> {
+  const problems: string[] = [];
+  let requests = 0;
+  let bytes = 0;
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const elapsed = (): number => (performance.now() - start) / 1000;
+  while (elapsed() < work.seconds) {
+    const download = await downloadOnce(port, work);
+    bytes += download.bytes;
+    if (download.problem === null) {
+      requests += 1;
+    } else {
+      problems.push(download.problem);
+      if (problems.length >= 3) break;
+    }
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    requests,
+    seconds: elapsed(),
+    bytes,
+    errors: problems.length,
+    errorText: [...new Set(problems)].join(', '),
+    latency: null,
+    loadCpuSeconds: (user + system) / 1e6,
+  };
+}
