@@ -26,8 +26,8 @@ class Socket {
       this.closed = true;
     },
     tryEnd: (chunk: Uint8Array, total: number): [boolean, boolean] => {
-      expect(this.done || this.closed).toBe(false);
-      expect(chunk.length).toBeGreaterThan(0);
+      if (this.done || this.closed) throw new Error('written to after the end');
+      if (chunk.length === 0) throw new Error('an empty chunk ends the answer');
       const taken = Math.min(chunk.length, this.room());
       this.taken.push(Buffer.from(chunk.subarray(0, taken)));
       this.offset += taken;
@@ -86,7 +86,9 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
       fc.record({
         size: fc.integer({ min: 1, max: 3000 * KIB }),
         first: fc.integer({ min: 1, max: 64 * KIB }),
-        rooms: fc.array(fc.integer({ min: 0, max: 400 * KIB }), { minLength: 1, maxLength: 20 }),
+        rooms: fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 400 * KIB })), {
+          maxLength: 20,
+        }),
         picks: fc.array(fc.nat(10), { minLength: 1, maxLength: 20 }),
         failAt: fc.oneof(
           { weight: 4, arbitrary: fc.constant(Number.MAX_SAFE_INTEGER) },
@@ -101,8 +103,10 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
         const content = Buffer.alloc(size);
         for (let i = 0; i < size; i++) content[i] = (i * 31 + (i >> 8)) & 0xff;
         const file = new File(content, failAt);
+        // Now and then there is plenty of room, or the transfer would take for ever.
+        const turns = [...rooms, 64 * KIB];
         let turn = 0;
-        const socket = new Socket(() => rooms[turn++ % rooms.length] ?? 0);
+        const socket = new Socket(() => turns[turn++ % turns.length] ?? 0);
         const transfers = new Transfers(60_000);
         const ends: [number, boolean][] = [];
         const begin = Math.min(first, size);
@@ -116,15 +120,13 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
         );
         transfer.start();
         for (let step = 0; ends.length === 0; step++) {
-          expect(step).toBeLessThan(100_000);
+          if (step > 20_000) throw new Error('the transfer does not end');
           if (socket.closed || step >= abortAfter) {
             transfer.abort();
           } else if (file.pending.length > 0 && step % 2 === 0) {
             const pick = (picks[step % picks.length] ?? 0) % file.pending.length;
             file.pending.splice(pick, 1)[0]?.();
           } else {
-            // A socket that has no room for ever would never end: give it some at last.
-            if (!rooms.some((room) => room > 0)) rooms.push(1 + step);
             socket.writable?.(socket.offset);
           }
         }
@@ -137,6 +139,6 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
         expect(file.released).toBe(begin === size ? 0 : 1);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 500 },
   );
 });
