@@ -112,7 +112,7 @@ WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) 
     return {Status::kForbidden, 0};
   }
   const Node& found = chain_.back();
-  if (!path.empty() && path.back() == '/' && !S_ISDIR(found.st.st_mode)) {
+  if ((path.empty() || path.back() == '/') && !S_ISDIR(found.st.st_mode)) {
     return {Status::kNotFound, ENOTDIR};
   }
   *out = found;

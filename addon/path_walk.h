@@ -42,9 +42,9 @@ class PathWalk {
   // looked up.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
 
-  // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash demands a
-  // directory. Each component is looked up by name under its parent's held handle, so that a
-  // renamed or replaced directory is noticed.
+  // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash, or no path,
+  // demands a directory. Each component is looked up by name under its parent's held handle, so that
+  // a renamed or replaced directory is noticed.
   // On ESTALE the caller should try once more, without remembered folders.
   WalkError Resolve(const Root& root, std::string_view path, Node* out);
 
