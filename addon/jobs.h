@@ -109,6 +109,8 @@ class OpenJob final : public Job {
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);
+  Outcome ReadByHandle(const Node& node, size_t size);
+  Outcome ReadByFd(const Node& node, size_t size);
   Outcome OpenLarge(const Node& node);
   Outcome OpenDirectory(const Node& node);
   void Describe(const Node& node, uint32_t candidate);

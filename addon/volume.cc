@@ -116,6 +116,9 @@ int Volume::OpenFs(bool without_md_cache) {
       return failure();
     }
   }
+  // quick-read keeps content by the times that lookups report. Under writes those lag behind the file's
+  // own: it then serves, for up to a second, old content of which a stat says that it is the newest.
+  if (glfs_set_xlator_option(fs_, "*-quick-read", "max-file-size", "0") != 0) return failure();
   if (without_md_cache &&
       glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
     return failure();

@@ -3,7 +3,7 @@ import { gfserve } from './gfserve.js';
 import { limit } from './limit.js';
 import { nginxFuse, nginxFuseCache } from './nginx.js';
 import type { PeerKind } from './peer.js';
-import { uwsgi, uwsgiKeepalive } from './uwsgi.js';
+import { uwsgi, uwsgiKeepalive, uwsgiRouter } from './uwsgi.js';
 
 /** The one that the others are compared with. */
 export const SUBJECT = 'gfserve';
@@ -11,6 +11,7 @@ export const SUBJECT = 'gfserve';
 export const PEERS: Readonly<Record<string, PeerKind>> = {
   [SUBJECT]: gfserve,
   uwsgi,
+  'uwsgi-router': uwsgiRouter,
   'uwsgi-keepalive': uwsgiKeepalive,
   'nginx-fuse': nginxFuse,
   'nginx-fuse-cache': nginxFuseCache,

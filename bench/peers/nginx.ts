@@ -50,7 +50,9 @@ http {
   const command = ['nginx', '-p', dir, '-c', file];
   const daemon = await Daemon.start(command, port, join(dir, 'output.log'));
   const words = extra === '' ? '' : `; ${extra.replace(/\s+/g, ' ')}`;
-  return httpPeer(daemon, `FUSE mount, one process, sendfile${words}`, [await fuseClient(mount)]);
+  return httpPeer(daemon, `FUSE mount (the kernel caches content), one process, sendfile${words}`, [
+    await fuseClient(mount),
+  ]);
 }
 
 const missing = (): string | null => (isInstalled('nginx') ? null : 'nginx is not installed');
