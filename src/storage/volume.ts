@@ -11,10 +11,11 @@ import { Native } from './native.js';
 import type { Cancel, OpenRequest, OpenResult, RootId, Storage, SymlinkPolicy } from './storage.js';
 
 /**
- * For glfs_init alone. A healthy cluster needs some 20 ms; but while the host of one replica hangs, the replicate xlator
- * waits 10 s for it (__afr_launch_notification_timer) before it goes on with the others.
+ * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
+ * xlator waits 10 s for it (__afr_launch_notification_timer) before it goes on with the others, and a volume without
+ * invalidations is initialised twice (Volume::Init).
  */
-const CONNECT_TIMEOUT_MS = 20_000;
+const CONNECT_TIMEOUT_MS = 30_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 4_000;
 /** libgfapi cannot be interrupted: so many stuck attempts are left behind before no new one is made. */
