@@ -158,8 +158,8 @@ ${/^\[log\]/m.test(options.config) ? '' : '[log]\naccess = off\n'}${options.conf
 }
 
 /**
- * What the kernel says of a process. Threads are counted without libgfapi's syncop processors (`glfs_sproc`): it makes and
- * ends those as it likes, up to 16 a volume.
+ * What the kernel says of a process. Threads are counted without the two kinds of workers that libgfapi makes and ends as
+ * it likes, each up to 16 a volume: syncop processors (`glfs_sproc`) and io-threads (`glfs_iotwr`).
  */
 export function processFigures(pid: number): { rss: number; threads: number; descriptors: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -168,7 +168,7 @@ export function processFigures(pid: number): { rss: number; threads: number; des
   });
   return {
     rss: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024,
-    threads: tasks.filter((name) => !name.startsWith('glfs_sproc')).length,
+    threads: tasks.filter((name) => !/^glfs_(sproc|iotwr)/.test(name)).length,
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }
