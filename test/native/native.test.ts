@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,13 +36,19 @@ const VOLUME_SOURCES = ['volume', 'path_walk', 'jobs', 'thread_pool', 'block_poo
 
 let dir: string;
 let cluster: Cluster;
-let mounted: string;
+/** By volume; each sanitizer has one of its own. */
+const mounts = new Map<string, string>();
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'gfserve-native-'));
   cluster = await Cluster.up({ dir: join(dir, 'cluster'), nodes: 2 });
-  await cluster.createVolume('site', { replica: 2 });
-  mounted = await cluster.mount('site');
+  // A test becomes an ordinary user, who must still reach what it needs.
+  await chmod(dir, 0o755);
+  for (const name of ['lsan.supp', 'tsan.supp']) await copyFile(join(here, name), join(dir, name));
+  for (const name of Object.keys(SANITIZERS)) {
+    await cluster.createVolume(name, { replica: 2 });
+    mounts.set(name, await cluster.mount(name));
+  }
 }, 60_000);
 
 afterAll(async () => {
@@ -55,8 +61,8 @@ function run(command: string, args: readonly string[], timeoutMs = 120_000): Pro
   const env = {
     ...process.env,
     ASAN_OPTIONS: 'detect_leaks=1',
-    LSAN_OPTIONS: `suppressions=${join(here, 'lsan.supp')}`,
-    TSAN_OPTIONS: `suppressions=${join(here, 'tsan.supp')}`,
+    LSAN_OPTIONS: `suppressions=${join(dir, 'lsan.supp')}`,
+    TSAN_OPTIONS: `suppressions=${join(dir, 'tsan.supp')}`,
   };
   return new Promise((resolve, reject) => {
     execFile(command, args, { env, timeout: timeoutMs, maxBuffer: 1 << 24 }, (error, out, err) => {
@@ -98,7 +104,7 @@ describe.each(Object.entries(SANITIZERS))('on a volume, with the %s sanitizer', 
       const files = [join(here, `${program}.cc`), join(here, 'spy.cc'), ...sources];
       const common = [...WARNINGS, ...gfapi, ...flags, '-O1', '-g', '-pthread'];
       await run('g++', [...common, ...files, ...(await wrapFlags()), '-lgfapi', '-o', binary]);
-      await run(binary, [cluster.addresses[0] ?? '', 'site', mounted, '/dev/null']);
+      await run(binary, [cluster.addresses[0] ?? '', name, mounts.get(name) ?? '', '/dev/null']);
     },
     240_000,
   );
