@@ -17,24 +17,35 @@ ThreadPool::ThreadPool(size_t threads, size_t max_queued) : max_queued_(max_queu
 
 ThreadPool::~ThreadPool() { assert(threads_.empty()); }
 
+bool ThreadPool::MustWake() {
+  if (waking_ || idle_ == 0) return false;
+  waking_ = true;
+  return true;
+}
+
 ThreadPool::Accepted ThreadPool::Submit(std::unique_ptr<Task>& task) {
+  bool wake;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (shut_down_) return Accepted::kShutDown;
-    if (queue_.size() >= max_queued_) return Accepted::kFull;
+    // What an idle thread is about to take does not wait.
+    if (queue_.size() >= max_queued_ + idle_) return Accepted::kFull;
     queue_.push_back(std::move(task));
+    wake = MustWake();
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
   return Accepted::kYes;
 }
 
 ThreadPool::Accepted ThreadPool::SubmitUrgent(std::unique_ptr<Task>& task) {
+  bool wake;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (shut_down_) return Accepted::kShutDown;
     urgent_.push_back(std::move(task));
+    wake = MustWake();
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
   return Accepted::kYes;
 }
 
@@ -65,15 +76,25 @@ ThreadPool::Stats ThreadPool::stats() const {
 void ThreadPool::Loop() {
   for (;;) {
     std::unique_ptr<Task> task;
+    bool wake = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return shut_down_ || !urgent_.empty() || !queue_.empty(); });
+      while (!shut_down_ && urgent_.empty() && queue_.empty()) {
+        ++idle_;
+        wake_.wait(lock);
+        --idle_;
+        // Whoever comes answers for the wake-up, even when it was meant for another one.
+        waking_ = false;
+      }
       if (shut_down_) return;
       auto& from = urgent_.empty() ? queue_ : urgent_;
       task = std::move(from.front());
       from.pop_front();
       busy_.fetch_add(1, std::memory_order_relaxed);
+      // Before the task, which may never return.
+      if (!urgent_.empty() || !queue_.empty()) wake = MustWake();
     }
+    if (wake) wake_.notify_one();
     task->Run();
     task.reset();
     busy_.fetch_sub(1, std::memory_order_relaxed);

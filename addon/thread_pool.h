@@ -32,7 +32,7 @@ class ThreadPool {
     size_t queued;  // tasks not yet taken
   };
 
-  // `max_queued` bounds the tasks that wait; running ones do not count.
+  // `max_queued` bounds the tasks that wait for a thread; running ones do not count.
   ThreadPool(size_t threads, size_t max_queued);
   // Shutdown() and Join() must have been called: a thread that never comes back would otherwise
   // block whoever destroys the pool.
@@ -57,6 +57,8 @@ class ThreadPool {
 
  private:
   void Loop();
+  // Under mutex_: whether the caller must call wake_.notify_one() once it has let go of it.
+  bool MustWake();
 
   const size_t max_queued_;
   std::atomic<size_t> busy_{0};
@@ -66,6 +68,10 @@ class ThreadPool {
   std::deque<std::unique_ptr<Task>> urgent_;
   std::deque<std::unique_ptr<Task>> queue_;
   bool shut_down_ = false;
+  size_t idle_ = 0;      // threads in wait
+  // One thread has been notified and has not come yet. It passes the wake-up on if there is more to
+  // do, so that a burst of tasks costs its submitter one system call, not one a task.
+  bool waking_ = false;
   std::vector<std::thread> threads_;           // constant after the constructor, until Join
 };
 
