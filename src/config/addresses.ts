@@ -104,3 +104,28 @@ export const hostPattern: ValueType<string> = {
     return bad(`${quote(text)} is not a host name, an address or *. and a host name`);
   },
 };
+
+/** Prefix lengths as CIDR writes them, without leading zeros. */
+const CIDR = /^([^/]*)\/(0|[1-9][0-9]{0,2})$/;
+
+/** Who may speak for a client: an address, a block of them, or `unix:` for whoever reaches a unix socket. */
+export const trustedProxy: ValueType<string> = {
+  words: 'address, CIDR block such as `10.0.0.0/8` or `fd00::/8`, or `unix:`',
+  parse: (text) => {
+    // node:net takes a zone (fe80::1%eth0) for a part of an address, which no peer's is compared with.
+    const isAddress = isIP(text) !== 0 && !text.includes('%');
+    if (text === 'unix:' || isAddress) return good(text.toLowerCase());
+    if (text.startsWith('unix:')) {
+      return bad(`${quote(text)} has a path: unix: is every peer on a unix socket`);
+    }
+    const [, address = '', prefix] = CIDR.exec(text) ?? [];
+    const version = isIP(address);
+    if (version === 0 || address.includes('%') || prefix === undefined) {
+      return bad(`${quote(text)} is not an address, a block such as 10.0.0.0/8, or unix:`);
+    }
+    const longest = version === 4 ? 32 : 128;
+    return Number(prefix) <= longest
+      ? good(text.toLowerCase())
+      : bad(`${quote(text)} has a prefix longer than ${longest} bits`);
+  },
+};

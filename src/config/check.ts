@@ -1,3 +1,4 @@
+import { checkRules } from './check_rules.js';
 import { volumeName } from './names.js';
 import type { Reading } from './reading.js';
 import type { Report } from './report.js';
@@ -16,7 +17,7 @@ export interface Readings {
 export function checkTogether(readings: Readings, report: Report): void {
   checkListeners(readings, report);
   for (const each of readings.volumes) checkVolume(each, report);
-  for (const each of readings.mounts) checkTypes(each, report);
+  for (const each of readings.mounts) checkRules(each, report);
   checkReferences(readings, report);
   checkOverlaps(readings.mounts, report);
 }
@@ -62,17 +63,6 @@ function checkVolume(reading: Reading<typeof volume.keys>, report: Report): void
   }
   if (values['log-file'] === null && isSet('log-level')) {
     report.error(place('log-level'), 'has no effect without log-file');
-  }
-}
-
-function checkTypes({ values, place }: Reading<typeof mount.keys>, report: Report): void {
-  const lines = new Map<string, number | null>();
-  for (const [index, { extension }] of values.type?.entries() ?? []) {
-    const here = place('type', index);
-    const earlier = lines.get(extension);
-    if (earlier !== undefined) {
-      report.error(here, `"${extension}" already has its type in line ${earlier}`);
-    } else lines.set(extension, here.line);
   }
 }
 

@@ -12,10 +12,10 @@ export const RESERVED_NAMES: readonly string[] = [
 ];
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+export const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 
-const LONGEST_NAME = 255;
-const LONGEST_PATH = 4096;
+export const LONGEST_NAME = 255;
+export const LONGEST_PATH = 4096;
 
 function normalised(text: string): Parsed<string> {
   if (!text.startsWith('/')) return bad(`${quote(text)} does not begin with /`);
@@ -106,21 +106,6 @@ export const charsetName: ValueType<string> = matching(
   new RegExp(`^${TOKEN}$`),
   'the name of a character set, such as utf-8',
 );
-
-const EXTENSION_AND_TYPE = new RegExp(`^([A-Za-z0-9_+~-]+)[ \\t]+(${TOKEN}/${TOKEN})$`);
-
-/** `wasm application/wasm`. The type ends up in a header: a token, a slash and a token can do no harm there. */
-export const typeRule: ValueType<{ readonly extension: string; readonly type: string }> = {
-  words: '`extension type/subtype`',
-  parse: (text) => {
-    const [, extension, type] = EXTENSION_AND_TYPE.exec(text) ?? [];
-    return extension === undefined || type === undefined
-      ? bad(
-          `${quote(text)} is not an extension (without a dot) and a type, such as wasm application/wasm`,
-        )
-      : good({ extension: extension.toLowerCase(), type });
-  },
-};
 
 /** `*-client-*.event-threads=2`: the xlators' names can have dots, the option's can't. */
 export const xlatorOption: ValueType<XlatorOption> = {

@@ -1,16 +1,24 @@
-import { hostPattern, listenAddress, volfileServer } from './addresses.js';
+import { hostPattern, listenAddress, trustedProxy, volfileServer } from './addresses.js';
+import { headerRule } from './headers.js';
 import {
   accessLog,
   account,
   charsetName,
   indexName,
   localPath,
-  typeRule,
   urlPath,
   volumeName,
   volumePath,
   xlatorOption,
 } from './names.js';
+import {
+  cacheControlRule,
+  errorPage,
+  redirectRule,
+  rewriteRule,
+  rootFile,
+  typeRule,
+} from './rules.js';
 import { commaList, good, oneOf, seconds, size, time, type ValueType, whole } from './values.js';
 
 /** Must be in the file. */
@@ -108,7 +116,6 @@ const list = <T>(type: ValueType<T>, meaning: string, atLeastOne = false): ListK
   atLeastOne,
 });
 const planned = (meaning: string): PlannedKey => ({ kind: 'planned', list: false, meaning });
-const plannedList = (meaning: string): PlannedKey => ({ kind: 'planned', list: true, meaning });
 
 const workerCount = whole(1, 256);
 const workers: ValueType<number | 'auto'> = {
@@ -134,7 +141,11 @@ export const server = {
       true,
     ),
     workers: byDefault(workers, 'auto', 'Number of worker processes; `auto` is one per processor.'),
-    'trusted-proxies': planned("Proxies whose word on the client's address counts."),
+    'trusted-proxies': optional(
+      commaList(trustedProxy),
+      'none',
+      "Proxies whose word on the client's address counts; `unix:` is whoever reaches a unix socket.",
+    ),
     user: optional(account, 'stays what it was started as', 'Account that the workers run as.'),
     group: optional(account, "the user's own group", 'Group that the workers run as.'),
     'pid-file': optional(
@@ -281,9 +292,21 @@ export const mount = {
       'index.html',
       'Files served for a directory: the first that exists.',
     ),
-    autoindex: planned('Lists a directory that has no index.'),
-    precompressed: planned('Serves `.br`, `.zst` and `.gz` files beside the one asked for.'),
-    fallback: planned('File served where there is none, for single-page applications.'),
+    autoindex: byDefault(
+      oneOf('off', 'html', 'json'),
+      'off',
+      'How a directory is listed that has no index; off is 403.',
+    ),
+    precompressed: optional(
+      commaList(oneOf('br', 'zstd', 'gzip')),
+      'none',
+      'Serves `.br`, `.zst` and `.gz` files that stand beside the one asked for, to clients that take them; the first here wins where a client likes several equally.',
+    ),
+    fallback: optional(
+      rootFile,
+      'none; then 404',
+      'File served with 200 where there is none, for single-page applications.',
+    ),
     symlinks: byDefault(
       oneOf('deny', 'inside', 'follow'),
       'inside',
@@ -294,12 +317,27 @@ export const mount = {
       'deny',
       'Files and directories whose names begin with a dot, `.well-known` aside; denied is 404.',
     ),
-    rewrite: plannedList('Changes paths by regular expressions.'),
-    redirect: plannedList('Redirects by regular expressions.'),
-    header: plannedList('Sets or removes headers of the answer.'),
-    'cache-control': plannedList('Sets `Cache-Control` by file name.'),
-    'error-page': plannedList('Files served with errors.'),
-    type: list(typeRule, 'Media type of an extension, over the built-in one.'),
+    rewrite: list(
+      rewriteRule,
+      'Serves another path than the one asked for: the first that matches, after which routing starts again. See [Rules](#rules).',
+    ),
+    redirect: list(
+      redirectRule,
+      'Sends the client elsewhere, with status 302 unless another of 301, 303, 307 and 308 is named: the first that matches. See [Rules](#rules).',
+    ),
+    header: list(headerRule, 'Sets or removes a header of every answer. See [Rules](#rules).'),
+    'cache-control': list(
+      cacheControlRule,
+      'Sets `Cache-Control` of files, by name: the first that matches. See [Rules](#rules).',
+    ),
+    'error-page': list(
+      errorPage,
+      'File sent with these statuses instead of a short text. See [Rules](#rules).',
+    ),
+    type: list(
+      typeRule,
+      'Media type by name, over the built-in one: the first that matches. See [Rules](#rules).',
+    ),
     charset: optional(
       charsetName,
       'none is named',

@@ -22,6 +22,8 @@ export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   /** Number of worker processes, `auto` already resolved. At least 1. */
   readonly workers: number;
+  /** Addresses, CIDR blocks, and `unix:` for peers on unix sockets; in lower case. */
+  readonly trustedProxies: readonly string[];
   readonly user: string | null;
   readonly group: string | null;
   readonly pidFile: string | null;
@@ -91,6 +93,45 @@ export interface VolumeConfig {
   readonly logLevel: GfapiLogLevel;
 }
 
+/** A precompressed sibling's coding, by the name that the configuration has for it. */
+export type Precompressed = 'br' | 'zstd' | 'gzip';
+
+export type RedirectStatus = 301 | 302 | 303 | 307 | 308;
+
+/** Patterns, targets and globs stay texts here: a configuration travels between processes. Each is known to be right. */
+export interface RewriteRule {
+  readonly pattern: string;
+  /** A path with `$1`, `$uri` and the like, or `-`: none. */
+  readonly target: string;
+}
+
+export interface RedirectRule extends RewriteRule {
+  readonly status: RedirectStatus;
+}
+
+export interface HeaderRule {
+  readonly name: string;
+  /** Printable ASCII; '' removes the header. */
+  readonly value: string;
+}
+
+export interface CacheControlRule {
+  readonly glob: string;
+  readonly value: string;
+}
+
+export interface TypeRule {
+  /** An extension stands here as `*.extension`. */
+  readonly glob: string;
+  readonly type: string;
+}
+
+export interface ErrorPage {
+  readonly statuses: readonly number[];
+  /** Below the mount's `root`. */
+  readonly path: string;
+}
+
 export interface MountConfig {
   readonly name: string;
   /** Decoded and normalised: `/`, or begins with a slash and does not end with one. */
@@ -102,10 +143,21 @@ export interface MountConfig {
   /** In the same form as `path`. */
   readonly root: string;
   readonly index: readonly string[];
+  readonly autoindex: 'off' | 'html' | 'json';
+  /** Best first, where the client likes several equally. */
+  readonly precompressed: readonly Precompressed[];
+  /** A file below `root`, or null. */
+  readonly fallback: string | null;
   readonly symlinks: 'deny' | 'inside' | 'follow';
   readonly hidden: 'deny' | 'allow';
-  /** Extension in lower case and without its dot. */
-  readonly types: readonly { readonly extension: string; readonly type: string }[];
+  readonly rewrites: readonly RewriteRule[];
+  readonly redirects: readonly RedirectRule[];
+  /** A name may be set several times: a line each. None is both set and removed. */
+  readonly headers: readonly HeaderRule[];
+  readonly cacheControl: readonly CacheControlRule[];
+  /** No status is in two of them. */
+  readonly errorPages: readonly ErrorPage[];
+  readonly types: readonly TypeRule[];
   readonly charset: string | null;
 }
 

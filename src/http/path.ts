@@ -33,6 +33,15 @@ export function parsePath(url: string): PathResult {
     if (decoded === null) return BAD;
     path = decoded;
   }
+  return finish(path);
+}
+
+/** A decoded path that a rule has made, brought into the form that `parsePath` gives. It may climb above the root. */
+export function normalisePath(path: string): PathResult {
+  return path.startsWith('/') && !path.includes('\0') ? finish(path) : BAD;
+}
+
+function finish(path: string): PathResult {
   if (path.length > MAX_PATH) return TOO_LONG;
   if (!NEEDS_NORMALISING.test(path)) return { ok: true, path };
   const normalised = normalise(path);
@@ -93,7 +102,9 @@ export function hasHiddenSegment(path: string): boolean {
   return false;
 }
 
-const percent = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+/** For example `%0A`. */
+export const percent = (byte: number): string =>
+  `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 
 /** The inverse of `parsePath`, for a Location: what RFC 3986 §3.3 does not allow in a path becomes a percent-escape. */
 export function encodePath(path: string): string {

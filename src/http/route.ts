@@ -1,6 +1,9 @@
 /** Host and path → mount. Built once from the configuration; matching is pure. */
 import type { MountConfig } from '../config/types.js';
 import type { RootId, Storage } from '../storage/storage.js';
+import { normaliseHost } from './host.js';
+import { compileRules, type Rules } from './rules.js';
+import { toBytes } from './text.js';
 import { createTypes, type Types } from './types.js';
 
 /** A URL path → a root on a volume, and how what is found there is answered. */
@@ -15,17 +18,15 @@ export interface Mount {
   readonly index: readonly string[];
   readonly hidden: 'deny' | 'allow';
   readonly types: Types;
+  readonly rules: Rules;
 }
 
 export interface Router {
-  /** Whether any mount cares for the host: if not, it need not be read from the request. */
+  /** Whether any mount or rule cares for the host: if not, it need not be read from the request. */
   readonly needsHost: boolean;
   /** `path` as of parsePath; `host` as the client sent it. */
   match(host: string, path: string): Mount | null;
 }
-
-/** Text of the configuration (UTF-8) as the bytes that stand on the volume. */
-const toBytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 /** Each mount's root is registered with its volume here. */
 export function createRouter(
@@ -34,15 +35,17 @@ export function createRouter(
 ): Router {
   const candidates = configs.flatMap((config) => {
     const storage = storageOf(config.volume);
+    const prefix = config.path === '/' ? '' : toBytes(config.path);
     const mount: Mount = {
       name: config.name,
-      prefix: config.path === '/' ? '' : toBytes(config.path),
+      prefix,
       hosts: config.hosts,
       storage,
       root: storage.root(toBytes(config.root), config.symlinks),
       index: config.index.map(toBytes),
       hidden: config.hidden,
-      types: createTypes(config.types, config.charset),
+      types: createTypes(config.types, config.charset, prefix),
+      rules: compileRules(config),
     };
     const patterns = config.hosts.length === 0 ? [''] : config.hosts;
     return patterns.map((pattern) => ({ mount, pattern, specificity: specificity(pattern) }));
@@ -52,7 +55,7 @@ export function createRouter(
     (a, b) => b.mount.prefix.length - a.mount.prefix.length || b.specificity - a.specificity,
   );
   return {
-    needsHost: candidates.some(({ pattern }) => pattern !== ''),
+    needsHost: candidates.some(({ mount, pattern }) => pattern !== '' || mount.rules.needsHost),
     match(rawHost, path) {
       const host = rawHost === '' ? '' : normaliseHost(rawHost);
       for (const { mount, pattern } of candidates) {
@@ -81,10 +84,4 @@ function hostMatches(host: string, pattern: string): boolean {
   if (pattern === '') return true;
   if (!pattern.startsWith('*.')) return host === pattern;
   return host.length > pattern.length - 1 && host.endsWith(pattern.slice(1));
-}
-
-/** Lower case, without a port and without the dot of a fully qualified name. */
-export function normaliseHost(host: string): string {
-  const withoutPort = host.replace(/:\d*$/, '');
-  return withoutPort.replace(/\.$/, '').toLowerCase();
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../src/config/types.js';
+import { mountConfig } from './mount_config.js';
 
 const RUNNER = fileURLToPath(new URL('./run_supervisor.js', import.meta.url));
 
@@ -19,7 +20,15 @@ export interface Changes {
 export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {}): Config {
   return {
     file: 'test.ini',
-    server: { listen: [], workers: 2, user: null, group: null, pidFile: null, ...server },
+    server: {
+      listen: [],
+      workers: 2,
+      trustedProxies: [],
+      user: null,
+      group: null,
+      pidFile: null,
+      ...server,
+    },
     admin: admin ?? { listen: null },
     log: { access: { kind: 'off' }, format: 'combined', level: 'debug' },
     limits: {
@@ -42,20 +51,7 @@ export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {
         logLevel: 'warning',
       },
     ],
-    mounts: [
-      {
-        name: 'main',
-        path: '/',
-        hosts: ['example.org'],
-        volume: 'a',
-        root: '/htdocs',
-        index: ['index.html'],
-        symlinks: 'inside',
-        hidden: 'deny',
-        types: [],
-        charset: null,
-      },
-    ],
+    mounts: [mountConfig({ name: 'main', hosts: ['example.org'], volume: 'a', root: '/htdocs' })],
     warnings: [],
   };
 }

@@ -36,6 +36,7 @@ describe('a right file', () => {
       server: {
         listen: [{ kind: 'tcp', host: '', port: 8080, text: ':8080' }],
         workers: availableParallelism(),
+        trustedProxies: [],
         user: null,
         group: null,
         pidFile: null,
@@ -70,8 +71,16 @@ describe('a right file', () => {
           volume: 'v',
           root: '/',
           index: ['index.html'],
+          autoindex: 'off',
+          precompressed: [],
+          fallback: null,
           symlinks: 'inside',
           hidden: 'deny',
+          rewrites: [],
+          redirects: [],
+          headers: [],
+          cacheControl: [],
+          errorPages: [],
           types: [],
           charset: null,
         },
@@ -89,6 +98,7 @@ describe('a right file', () => {
         'listen[] = 127.0.0.1:80\r',
         'listen[]=unix:/run/w-%w',
         'workers = 3 ; three',
+        'trusted-proxies = 127.0.0.1, FD00::/8, unix:',
         '[admin]',
         'listen = [::1]:9145',
         '[log]',
@@ -116,13 +126,27 @@ describe('a right file', () => {
         'volume = a.b',
         'root = /ht docs',
         'index = a.html, b.html',
+        'autoindex = json',
+        'precompressed = br, gzip',
+        'fallback = /app/index.html',
         'symlinks = follow',
         'hidden = allow',
+        'rewrite[] = "^/(.*)\\.php$ /$1.html"',
+        'redirect[] = ^/a(.)$ https://$host/$1 301',
+        'redirect[] = ^/b /c',
+        'header[] = X-Content-Type-Options: nosniff',
+        'header[] = ETag:',
+        'cache-control[] = *.js public, max-age=3600',
+        'error-page[] = 404 403 /not found.html',
         'type[] = Wasm application/wasm',
+        'type[] = /data/** text/plain',
         'charset = utf-8',
       ].join('\n'),
     );
-    expect(config.server).toMatchObject({ workers: 3 });
+    expect(config.server).toMatchObject({
+      workers: 3,
+      trustedProxies: ['127.0.0.1', 'fd00::/8', 'unix:'],
+    });
     expect(config.server.listen.map(({ text }) => text)).toEqual([
       '127.0.0.1:80',
       'unix:/run/w-%w',
@@ -164,9 +188,26 @@ describe('a right file', () => {
         volume: 'a.b',
         root: '/ht docs',
         index: ['a.html', 'b.html'],
+        autoindex: 'json',
+        precompressed: ['br', 'gzip'],
+        fallback: '/app/index.html',
         symlinks: 'follow',
         hidden: 'allow',
-        types: [{ extension: 'wasm', type: 'application/wasm' }],
+        rewrites: [{ pattern: '^/(.*)\\.php$', target: '/$1.html' }],
+        redirects: [
+          { pattern: '^/a(.)$', target: 'https://$host/$1', status: 301 },
+          { pattern: '^/b', target: '/c', status: 302 },
+        ],
+        headers: [
+          { name: 'X-Content-Type-Options', value: 'nosniff' },
+          { name: 'ETag', value: '' },
+        ],
+        cacheControl: [{ glob: '*.js', value: 'public, max-age=3600' }],
+        errorPages: [{ statuses: [404, 403], path: '/not found.html' }],
+        types: [
+          { glob: '*.Wasm', type: 'application/wasm' },
+          { glob: '/data/**', type: 'text/plain' },
+        ],
         charset: 'utf-8',
       },
     ]);
@@ -204,6 +245,18 @@ describe('a right file', () => {
   test('warns of a volume that no mount uses', () => {
     const config = loaded(file({ rest: '[volume w]\nvolfile = /x' }));
     expect(config.warnings).toEqual(['server.ini:8: [volume w]: no mount uses this volume']);
+  });
+
+  test('takes files below a root that would be reserved at the volume', () => {
+    const config = loaded(file({ rest: 'root = /a\nfallback = /.meta/b' }));
+    expect(config.mounts[0]?.fallback).toBe('/.meta/b');
+  });
+
+  test('is plain data, as it travels between processes', () => {
+    const rest =
+      'rewrite[] = ^/(.)$ /$1\nredirect[] = ^/ /\ncache-control[] = * a\nerror-page[] = 404 /a';
+    const config = loaded(file({ rest }));
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
 
   test('is frozen to its depths', () => {
@@ -298,26 +351,7 @@ const syntax: readonly Case[] = [
 ];
 
 const planned: readonly Case[] = [
-  [
-    file({ server: 'listen[] = :80\ntrusted-proxies = 127.0.0.1/32' }),
-    '3: [server] trusted-proxies: not available yet in this version',
-  ],
   [file({ rest: '[cache]\nsize = 1M' }), '8: [cache]: not available yet in this version'],
-  ...[
-    'autoindex',
-    'precompressed',
-    'fallback',
-    'rewrite[]',
-    'redirect[]',
-    'header[]',
-    'cache-control[]',
-    'error-page[]',
-  ].map(
-    (key): Case => [
-      file({ rest: `${key} = x` }),
-      `8: [mount m] ${key}: not available yet in this version`,
-    ],
-  ),
 ];
 
 const together: readonly Case[] = [
@@ -383,7 +417,45 @@ const together: readonly Case[] = [
   ],
   [
     file({ rest: 'type[] = a b/c\ntype[] = A d/e' }),
-    '9: [mount m] type[]: "a" already has its type in line 8',
+    '9: [mount m] type[]: "*.a" already has its rule in line 8',
+  ],
+  [
+    file({ rest: 'cache-control[] = *.a b\ncache-control[] = *.A b\ncache-control[] = *.a c' }),
+    '10: [mount m] cache-control[]: "*.a" already has its rule in line 8',
+  ],
+  [
+    file({ rest: 'rewrite[] = ^/a /b\nrewrite[] = ^/a /c' }),
+    '9: [mount m] rewrite[]: "^/a" already has its rule in line 8',
+  ],
+  [
+    file({ rest: 'redirect[] = ^/a /b\nredirect[] = ^/a /b 301\nredirect[] = ^/a /c' }),
+    '9: [mount m] redirect[]: "^/a" already has its rule in line 8',
+    '10: [mount m] redirect[]: "^/a" already has its rule in line 8',
+  ],
+  [
+    file({ rest: 'header[] = X-A: 1\nheader[] = x-a:' }),
+    '9: [mount m] header[]: x-a is set in line 8',
+  ],
+  [
+    file({ rest: 'header[] = X-A:\nheader[] = x-a: 1\nheader[] = X-B: 1' }),
+    '9: [mount m] header[]: x-a is removed in line 8',
+  ],
+  [
+    file({ rest: 'header[] = Link: a\nheader[] = Link: b\nheader[] = link: a' }),
+    '10: [mount m] header[]: is the same as line 8',
+  ],
+  [
+    file({ rest: 'error-page[] = 404 /a\nerror-page[] = 403 404 /b' }),
+    '9: [mount m] error-page[]: 404 already has its page in line 8',
+  ],
+  [
+    file({ rest: 'error-page[] = 404 404 /a' }),
+    '8: [mount m] error-page[]: 404 already has its page in line 8',
+  ],
+  [
+    file({ rest: 'fallback = /.meta/a\nerror-page[] = 404 /a\nerror-page[] = 403 /.shard/a' }),
+    '8: [mount m] fallback: "/.meta/a" is in /.meta, which GlusterFS keeps for itself',
+    '10: [mount m] error-page[]: "/.shard/a" is in /.shard, which GlusterFS keeps for itself',
   ],
 ];
 

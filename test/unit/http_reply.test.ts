@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import { catalogue } from '../../src/errors.js';
 import { errorReply, etag, fileReply, httpDate, optionsReply } from '../../src/http/reply.js';
 import type { Mount } from '../../src/http/route.js';
+import { compileRules } from '../../src/http/rules.js';
 import { createTypes } from '../../src/http/types.js';
 import type { Chunk, Stat, StorageErrorCode } from '../../src/storage/storage.js';
+import { mountConfig } from '../support/mount_config.js';
 
 const stat: Stat = {
   type: 'file',
@@ -28,6 +30,7 @@ const mount: Mount = {
   index: [],
   hidden: 'deny',
   types: createTypes([], null),
+  rules: compileRules(mountConfig()),
 };
 
 const chunk: Chunk = { bytes: Buffer.from('hello'), release: () => undefined };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { MountConfig } from '../../src/config/types.js';
 import { candidatesFor } from '../../src/http/resolve.js';
-import { createRouter, normaliseHost } from '../../src/http/route.js';
-import { createTypes, extensionOf } from '../../src/http/types.js';
+import { createRouter } from '../../src/http/route.js';
 import type { Storage } from '../../src/storage/storage.js';
+import { mountConfig } from '../support/mount_config.js';
 
 const storage: Storage = {
   name: 'v',
@@ -13,18 +13,8 @@ const storage: Storage = {
   },
 };
 
-const mount = (name: string, path: string, hosts: string[] = []): MountConfig => ({
-  name,
-  path,
-  hosts,
-  volume: 'v',
-  root: '/',
-  index: ['index.html', 'index.htm'],
-  symlinks: 'inside',
-  hidden: 'deny',
-  types: [],
-  charset: null,
-});
+const mount = (name: string, path: string, hosts: string[] = []): MountConfig =>
+  mountConfig({ name, path, hosts, index: ['index.html', 'index.htm'] });
 
 const match = (mounts: MountConfig[], host: string, path: string): string | null =>
   createRouter(mounts, () => storage).match(host, path)?.name ?? null;
@@ -85,16 +75,9 @@ describe('routing', () => {
   test('the host is only read where a mount cares', () => {
     expect(createRouter([mount('a', '/')], () => storage).needsHost).toBe(false);
     expect(createRouter([mount('a', '/', ['h'])], () => storage).needsHost).toBe(true);
-  });
-
-  test.each([
-    ['Example.ORG', 'example.org'],
-    ['example.org:8080', 'example.org'],
-    ['example.org.', 'example.org'],
-    ['[::1]:80', '[::1]'],
-    ['[::1]', '[::1]'],
-  ])('normaliseHost(%s) is %s', (host, normalised) => {
-    expect(normaliseHost(host)).toBe(normalised);
+    const redirect = { pattern: '^/', target: 'https://$host$uri', status: 301 } as const;
+    const redirects = mountConfig({ redirects: [redirect] });
+    expect(createRouter([redirects], () => storage).needsHost).toBe(true);
   });
 });
 
@@ -107,36 +90,4 @@ test.each([
   const found = createRouter([mount('foo', '/foo')], () => storage).match('', path);
   if (!found) throw new Error('no mount');
   expect(candidatesFor(found, path)).toEqual(candidates);
-});
-
-describe('types', () => {
-  test.each([
-    ['/a/b.TXT', 'txt'],
-    ['/a.b/c', ''],
-    ['/.profile', ''],
-    ['/a.tar.gz', 'gz'],
-    ['/a.', ''],
-  ])('the extension of %s is "%s"', (path, extension) => {
-    expect(extensionOf(path)).toBe(extension);
-  });
-
-  test.each([
-    ['/a.html', 'text/html; charset=utf-8'],
-    ['/a.mjs', 'text/javascript; charset=utf-8'],
-    ['/a.json', 'application/json; charset=utf-8'],
-    ['/a.svg', 'image/svg+xml; charset=utf-8'],
-    ['/a.xml', /xml; charset=utf-8$/],
-    ['/a.woff2', 'font/woff2'],
-    ['/a.own', 'text/x-own; charset=utf-8'],
-    ['/a.constructor', 'application/octet-stream'],
-    ['/a', 'application/octet-stream'],
-  ])('%s is %s', (path, type) => {
-    const types = createTypes([{ extension: 'own', type: 'text/x-own' }], 'utf-8');
-    if (typeof type === 'string') expect(types.of(path)).toBe(type);
-    else expect(types.of(path)).toMatch(type);
-  });
-
-  test('without a charset the type stands alone', () => {
-    expect(createTypes([], null).of('/a.html')).toBe('text/html');
-  });
 });

@@ -44,6 +44,7 @@ test.each([
     /^(?!http\/(server|request|pipeline|writer|transfer)\.ts|load_natives\.ts)/,
     /^uWebSockets\.js$/,
   ],
+  ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],
   [
     'only native.ts loads modules by path',
     /^(?!storage\/native\.ts|load_natives\.ts|requirements\.ts)/,
