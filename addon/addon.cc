@@ -339,16 +339,18 @@ Napi::Value AddRoot(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Self(info).AddRoot(std::move(root)));
 }
 
-// open(volume, token, root, candidates as latin1 joined by NUL, inlineLimit, firstChunk, flags) → status
+// open(volume, token, root, candidates as latin1 joined by NUL, inlineLimit, firstChunk, firstOffset, flags)
+//   → status
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Environment& self = Self(info);
   Volume* volume = self.FindVolume(Uint32(info[0]));
   if (!volume) return ToStatus(info.Env(), Status::kClosed);
-  const uint32_t flags = Uint32(info[6]);
+  const uint32_t flags = Uint32(info[7]);
   OpenJob::Request request{self.FindRoot(Uint32(info[2])),
                            SplitAtNul(Latin1(info.Env(), info[3])),
                            Uint32(info[4]),
                            Uint32(info[5]),
+                           static_cast<uint64_t>(info[6].As<Napi::Number>().Int64Value()),
                            (flags & kWantBody) != 0,
                            (flags & kWantListing) != 0};
   assert(request.inline_limit <= BlockPool::kLargest && request.first_chunk <= BlockPool::kLargest);

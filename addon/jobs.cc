@@ -234,11 +234,17 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
     return Outcome::kDone;
   }
   auto file = std::make_shared<OpenFile>(fd, false, node.st);
-  const size_t length =
-      static_cast<size_t>(std::min<off_t>(node.st.st_size, static_cast<off_t>(request_.first_chunk)));
+  const auto size = static_cast<uint64_t>(node.st.st_size);
+  if (request_.first_offset >= size) {
+    result_.file_id = volume_.AddFile(std::move(file));
+    return Outcome::kDone;
+  }
+  const auto length = static_cast<size_t>(
+      std::min<uint64_t>(size - request_.first_offset, request_.first_chunk));
   if (!AcquireBlock(length)) return Outcome::kDone;
   int err = 0;
-  const Status status = ReadExactly(*file, result_.block->data, length, 0, &err);
+  const Status status =
+      ReadExactly(*file, result_.block->data, length, request_.first_offset, &err);
   if (status == Status::kChanged || IsGone(err)) return Outcome::kAgain;
   if (status != Status::kOk) {
     ReleaseBlock();

@@ -84,8 +84,8 @@ class Job : public Task {
 
 // Finds the first candidate that exists and, if wanted, its body. A candidate that is a directory
 // counts only as the last one. A regular file's body of up to `inline_limit` bytes comes with the
-// completion, by anonymous read on the held handle; of a larger one, its first `first_chunk` bytes
-// and an open file. The stat after the read must equal the one before, else it is all done again.
+// completion, by anonymous read on the held handle; of a larger one, `first_chunk` bytes from
+// `first_offset` on, and an open file. The stat after the read must equal the one before, else it is all done again.
 class OpenJob final : public Job {
  public:
   struct Request {
@@ -93,6 +93,7 @@ class OpenJob final : public Job {
     std::vector<std::string> candidates;  // at least one
     uint32_t inline_limit;                // bytes, at most BlockPool::kLargest
     uint32_t first_chunk;                 // bytes, at most BlockPool::kLargest
+    uint64_t first_offset;                // where that begins; past the end nothing is read
     bool want_body;                       // of a regular file
     bool want_listing;                    // open a directory as a stream for ListJob
   };

@@ -11,6 +11,9 @@ export type RequestErrorCode =
   | 'GFS_BAD_PATH'
   | 'GFS_URI_TOO_LONG'
   | 'GFS_METHOD_NOT_ALLOWED'
+  | 'GFS_PRECONDITION_FAILED'
+  | 'GFS_RANGE_NOT_SATISFIABLE'
+  | 'GFS_REWRITE_LOOP'
   | 'GFS_VOLUME_CONNECTING'
   | 'GFS_VOLUME_DOWN'
   | 'GFS_BUSY'
@@ -47,6 +50,9 @@ export const catalogue: Readonly<Record<ErrorCode, ErrorInfo>> = Object.freeze({
   GFS_BAD_PATH: entry(400, 'The path cannot be understood'),
   GFS_URI_TOO_LONG: entry(414, 'The path is too long'),
   GFS_METHOD_NOT_ALLOWED: entry(405, 'Only GET, HEAD and OPTIONS are answered'),
+  GFS_PRECONDITION_FAILED: entry(412, 'The file is not the version that was asked for'),
+  GFS_RANGE_NOT_SATISFIABLE: entry(416, 'The file has no such range'),
+  GFS_REWRITE_LOOP: entry(500, 'The rewrite rules lead nowhere'),
   GFS_VOLUME_CONNECTING: entry(503, 'The storage is being connected', 2),
   GFS_VOLUME_DOWN: entry(503, 'The storage cannot be reached', 5),
   GFS_BUSY: entry(503, 'Too much is under way', 1),

@@ -1,10 +1,14 @@
 /** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Config } from './config/types.js';
-import type { Site } from './http/pipeline.js';
+import type { Site } from './http/exchange.js';
+import { KeptPages } from './http/kept_pages.js';
+import { createBoundaries } from './http/multipart.js';
 import { createRouter } from './http/route.js';
 import type { HttpServer } from './http/server.js';
 import { Transfers } from './http/transfer.js';
+import { createTrust } from './http/trust.js';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
@@ -105,11 +109,18 @@ function ownGroup(uid: number): number {
   return Number(execFileSync('id', ['-g', String(uid)], { encoding: 'utf8' }));
 }
 
+/** Who is told by Cache-Status how an answer came about. */
+function cacheStatus({ log: { level }, server: { trustedProxies } }: Config): Site['cacheStatus'] {
+  if (level === 'debug') return 'all';
+  return trustedProxies.length === 0 ? null : createTrust(trustedProxies);
+}
+
 class Worker {
   readonly drainTimeoutMs: number;
   readonly #startedAt = Date.now();
   readonly #volumes: readonly Volume[];
   readonly #server: HttpServer;
+  readonly #pages: KeptPages;
 
   constructor(
     private readonly number: number,
@@ -134,14 +145,22 @@ class Worker {
       if (!volume) throw new Error(`no volume "${name}"`);
       return volume;
     });
+    this.#pages = new KeptPages(router.mounts);
     const logged = config.log.access.kind !== 'off';
     this.#server = createServer({
       router,
-      wanted: { host: router.needsHost, log: logged },
+      wanted: {
+        host: router.needsHost,
+        acceptEncoding: router.needsAcceptEncoding,
+        log: logged,
+      },
       transfers: new Transfers(limits.sendTimeoutMs),
+      pages: this.#pages,
       accessLog: logged ? accessLog : null,
       log,
       counters: { total: 0, active: 0 },
+      cacheStatus: cacheStatus(config),
+      nextBoundary: createBoundaries(randomBytes(16).toString('hex')),
       draining: false,
       onIdle: () => undefined,
     });
@@ -156,6 +175,7 @@ class Worker {
     });
     await Promise.race([verdicts, grace]);
     clearTimeout(timer);
+    this.#pages.start();
     const { listen } = this.config.server;
     for (const address of listen) this.#server.listen(address, this.number);
     link.send({ type: 'listening', listeners: listen.map(({ text }) => text) });
@@ -178,6 +198,7 @@ class Worker {
 
   async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {
     const result = await this.#server.drain(timeoutMs);
+    this.#pages.stop();
     for (const volume of this.#volumes) volume.close();
     await this.accessLog.close();
     return result;

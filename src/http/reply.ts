@@ -1,21 +1,16 @@
-/**
- * Decision → status line and headers. Pure.
- *
- * A head is what uWebSockets.js writes as the status: the status line's rest and every header but the last line end, so
- * that one native call writes it all. Values come from validated configuration and from us, never raw from a request:
- * nothing below checks for CR LF again.
- */
+/** Decision → status line and headers. Pure. */
 import { STATUS_CODES } from 'node:http';
 import { catalogue, type RequestErrorCode } from '../errors.js';
-import type {
-  Chunk,
-  Opened,
-  OpenFile,
-  OpenResult,
-  Stat,
-  StorageErrorCode,
-} from '../storage/storage.js';
-import { encodePath, encodeQuery } from './path.js';
+import type { Opened, Stat, StorageErrorCode } from '../storage/storage.js';
+import type { FileBody } from './body.js';
+import type { Conditions } from './conditional.js';
+import { evaluatePreconditions, rangeCounts, type Validators } from './conditional.js';
+import { httpDate } from './dates.js';
+import type { Encoding } from './encodings.js';
+import { type Header, renderHead } from './head.js';
+import type { KeptPage } from './kept_pages.js';
+import { multipart } from './multipart.js';
+import { type ByteRange, contentRange, decideRange } from './range.js';
 import type { Mount } from './route.js';
 
 export type Reply =
@@ -23,37 +18,106 @@ export type Reply =
   | { readonly kind: 'empty'; readonly status: number; readonly head: string }
   /** A short text of ours. */
   | { readonly kind: 'text'; readonly status: number; readonly head: string; readonly body: string }
-  /** A file's bytes: `chunk` is its beginning, `file` has the rest, if there is one. */
+  /** A file's bytes. */
   | {
       readonly kind: 'file';
       readonly status: number;
       readonly head: string;
-      readonly size: number;
-      readonly chunk: Chunk;
-      readonly file: OpenFile | null;
+      readonly body: FileBody;
     };
 
-const ALLOW = '\r\nAllow: GET, HEAD, OPTIONS';
+/** What a reply needs to know of the request. */
+export interface Asked {
+  readonly isHead: boolean;
+  /** null: it has no precondition and no range. */
+  readonly conditions: Conditions | null;
+  readonly nowMs: number;
+  /** Makes the next boundary of a multipart answer. */
+  readonly nextBoundary: () => string;
+}
 
-const statusLine = (status: number): string => `${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
+/** A file, and under which name and in which form it is served. */
+export interface Representation {
+  readonly mount: Mount;
+  /** The original's, relative to the mount's root: gives the type and the cache rule. */
+  readonly name: string;
+  readonly encoding: Encoding | null;
+}
+
+const ALLOW: Header = ['Allow', 'GET, HEAD, OPTIONS'];
+const ACCEPT_RANGES: Header = ['Accept-Ranges', 'bytes'];
 
 /** The answer to OPTIONS. */
-export function optionsReply(): Reply {
-  return { kind: 'empty', status: 204, head: `${statusLine(204)}${ALLOW}` };
+export function optionsReply(mount: Mount | null): Reply {
+  return { kind: 'empty', status: 204, head: renderHead(204, [ALLOW], mount) };
 }
 
-/** A small text that names no path, volume or brick. HEAD gets its headers. */
-export function errorReply(code: RequestErrorCode, isHead: boolean): Reply {
-  const { status, summary, retryAfterSeconds } = catalogue[code];
-  const body = `${status} ${STATUS_CODES[status] ?? ''}: ${summary}\n`;
-  let head = `${statusLine(status)}\r\nContent-Type: text/plain; charset=utf-8`;
-  if (status === 405) head += ALLOW;
-  if (retryAfterSeconds !== null)
-    head += `\r\nRetry-After: ${retryAfterSeconds}\r\nCache-Control: no-store`;
-  return isHead
-    ? { kind: 'empty', status, head: `${head}\r\nContent-Length: ${Buffer.byteLength(body)}` }
-    : { kind: 'text', status, head, body };
+/** A text of ours, in ASCII; HEAD gets its headers. */
+export function textReply(
+  status: number,
+  headers: readonly Header[],
+  body: string,
+  mount: Mount | null,
+  isHead: boolean,
+): Reply {
+  if (!isHead) return { kind: 'text', status, head: renderHead(status, headers, mount), body };
+  const length: Header = ['Content-Length', String(Buffer.byteLength(body))];
+  return { kind: 'empty', status, head: renderHead(status, [...headers, length], mount) };
 }
+
+/** A small text that names no path, volume or brick. */
+export function errorReply(
+  code: RequestErrorCode,
+  mount: Mount | null,
+  isHead: boolean,
+  more: readonly Header[] = [],
+): Reply {
+  const { status, summary } = catalogue[code];
+  const body = `${status} ${STATUS_CODES[status] ?? ''}: ${summary}\n`;
+  const headers: Header[] = [['Content-Type', 'text/plain; charset=utf-8']];
+  return textReply(status, [...headers, ...errorHeaders(code), ...more], body, mount, isHead);
+}
+
+/** What an error's answer says besides its body. */
+function errorHeaders(code: RequestErrorCode): Header[] {
+  const { status, retryAfterSeconds } = catalogue[code];
+  const headers: Header[] = status === 405 ? [ALLOW] : [];
+  if (retryAfterSeconds !== null) {
+    headers.push(['Retry-After', String(retryAfterSeconds)], ['Cache-Control', 'no-store']);
+  }
+  return headers;
+}
+
+/** An error with a file of the mount as its body. Takes over what `opened` holds. */
+export function errorPageReply(
+  code: RequestErrorCode,
+  opened: Opened,
+  { mount, name }: Representation,
+  isHead: boolean,
+): Reply {
+  const headers: Header[] = [['Content-Type', mount.types.of(name)], ...errorHeaders(code)];
+  return wholeReply(catalogue[code].status, headers, opened, mount, isHead);
+}
+
+/** The same with a page from memory. */
+export function keptPageReply(
+  code: RequestErrorCode,
+  { name, bytes }: KeptPage,
+  mount: Mount,
+  isHead: boolean,
+): Reply {
+  const { status } = catalogue[code];
+  const headers: Header[] = [['Content-Type', mount.types.of(name)], ...errorHeaders(code)];
+  const length = bytes.length;
+  if (isHead || length === 0) {
+    headers.push(['Content-Length', String(length)]);
+    return { kind: 'empty', status, head: renderHead(status, headers, mount) };
+  }
+  const body = { length, pieces: [{ kind: 'bytes', bytes } as const], ...NOTHING_OPEN };
+  return { kind: 'file', status, head: renderHead(status, headers, mount), body };
+}
+
+const NOTHING_OPEN = { chunk: null, chunkOffset: 0, file: null };
 
 const CODES: Readonly<Record<StorageErrorCode, RequestErrorCode>> = {
   'not-found': 'GFS_NOT_FOUND',
@@ -68,41 +132,17 @@ const CODES: Readonly<Record<StorageErrorCode, RequestErrorCode>> = {
   cancelled: 'GFS_INTERNAL',
 };
 
-/** What the storage found → the reply. Takes over the result's chunk and file; a reply without them releases them. */
-export function fileReply(
-  result: OpenResult,
-  mount: Mount,
-  path: string,
-  candidates: readonly string[],
-  query: string,
+/** Which failure of a request a failure of the storage is. */
+export const requestError = (code: StorageErrorCode): RequestErrorCode => CODES[code];
+
+/** `location` is printable ASCII. */
+export function redirectReply(
+  status: number,
+  location: string,
+  mount: Mount | null,
   isHead: boolean,
 ): Reply {
-  if (!result.ok) return errorReply(CODES[result.code], isHead);
-  if (result.stat.type === 'directory') {
-    // Asked for with its slash, it has no index; without it, the client's relative links would be wrong.
-    return path.endsWith('/')
-      ? errorReply('GFS_FORBIDDEN', isHead)
-      : slashRedirect(path, query, isHead);
-  }
-  return contentReply(result, mount, candidates[result.candidate] ?? path, isHead);
-}
-
-function contentReply(opened: Opened, mount: Mount, name: string, isHead: boolean): Reply {
-  const { stat, chunk, file } = opened;
-  const head = `200 OK\r\nContent-Type: ${mount.types.of(name)}\r\nLast-Modified: ${httpDate(stat.mtimeSeconds)}\r\nETag: ${etag(stat)}`;
-  if (isHead)
-    return { kind: 'empty', status: 200, head: `${head}\r\nContent-Length: ${stat.size}` };
-  if (!chunk) return { kind: 'text', status: 200, head, body: '' };
-  return { kind: 'file', status: 200, head, size: stat.size, chunk, file };
-}
-
-/** The path starts with exactly one slash, so Location stays on this host whatever the path says. */
-function slashRedirect(path: string, query: string, isHead: boolean): Reply {
-  const location = `${encodePath(path)}/${query === '' ? '' : `?${encodeQuery(query)}`}`;
-  const head = `${statusLine(301)}\r\nLocation: ${location}`;
-  return isHead
-    ? { kind: 'empty', status: 301, head: `${head}\r\nContent-Length: 0` }
-    : { kind: 'text', status: 301, head, body: '' };
+  return textReply(status, [['Location', location]], '', mount, isHead);
 }
 
 /** RFC 9110 §8.8.3: strong. The same on every server of the volume, and never that of a file renamed over another. */
@@ -110,14 +150,152 @@ export function etag(stat: Stat): string {
   return `"${stat.gfid}-${stat.size.toString(36)}-${stat.mtimeSeconds.toString(36)}.${stat.mtimeNanoseconds.toString(36)}"`;
 }
 
-let lastSeconds = Number.NaN;
-let lastDate = '';
+const validatorsOf = (stat: Stat): Validators => ({
+  etag: etag(stat),
+  lastModified: stat.mtimeSeconds,
+});
 
-/** RFC 9110 §5.6.7: IMF-fixdate. Sites are deployed at once: one remembered date saves most of the work. */
-export function httpDate(seconds: number): string {
-  if (seconds !== lastSeconds) {
-    lastSeconds = seconds;
-    lastDate = new Date(seconds * 1000).toUTCString();
+/** What the preconditions make of a file before its body is read: the answer, or null where it is to be sent. */
+export function preconditionReply(
+  stat: Stat,
+  representation: Representation,
+  { conditions, nowMs, isHead }: Asked,
+): Reply | null {
+  if (!conditions) return null;
+  const validators = validatorsOf(stat);
+  const { mount } = representation;
+  switch (evaluatePreconditions(conditions, validators, nowMs)) {
+    case 'proceed':
+      return null;
+    case 'not-modified': {
+      const head = renderHead(304, cacheHeaders(validators, representation), mount);
+      return { kind: 'empty', status: 304, head };
+    }
+    case 'failed':
+      return errorReply('GFS_PRECONDITION_FAILED', mount, isHead);
   }
-  return lastDate;
+}
+
+/** What 200, 206 and 304 have in common. */
+function cacheHeaders(validators: Validators, { mount, name }: Representation): Header[] {
+  const headers: Header[] = [
+    ['Last-Modified', httpDate(validators.lastModified)],
+    ['ETag', validators.etag],
+  ];
+  const cacheControl = mount.rules.cacheControl(name);
+  if (cacheControl !== null) headers.push(['Cache-Control', cacheControl]);
+  return headers;
+}
+
+/** A file's answer. Takes over what `opened` holds; a reply without a body gives it back. */
+export function contentReply(opened: Opened, representation: Representation, asked: Asked): Reply {
+  const early = preconditionReply(opened.stat, representation, asked);
+  if (early) {
+    release(opened);
+    return early;
+  }
+  const { mount, name, encoding } = representation;
+  const { stat } = opened;
+  const validators = validatorsOf(stat);
+  const type = mount.types.of(name);
+  const headers = cacheHeaders(validators, representation);
+  if (encoding) headers.push(['Content-Encoding', encoding]);
+  const { isHead, conditions, nowMs } = asked;
+  const range = isHead || !conditions ? '' : conditions.range;
+  if (range !== '' && rangeCounts(conditions?.ifRange ?? '', validators, nowMs)) {
+    const decision = decideRange(range, stat.size);
+    switch (decision.kind) {
+      case 'whole':
+        break;
+      case 'unsatisfiable':
+        release(opened);
+        return errorReply('GFS_RANGE_NOT_SATISFIABLE', mount, isHead, [
+          ['Content-Range', `bytes */${stat.size}`],
+        ]);
+      case 'one':
+        headers.push(['Content-Type', type], ACCEPT_RANGES);
+        return oneRangeReply(decision.range, headers, opened, mount);
+      case 'many':
+        headers.push(ACCEPT_RANGES);
+        return manyRangesReply(decision.ranges, type, headers, opened, mount, asked);
+      default: {
+        const impossible: never = decision;
+        throw new Error(`unknown range ${String(impossible)}`);
+      }
+    }
+  }
+  headers.push(['Content-Type', type], ACCEPT_RANGES);
+  return wholeReply(200, headers, opened, mount, isHead);
+}
+
+function wholeReply(
+  status: number,
+  headers: Header[],
+  opened: Opened,
+  mount: Mount,
+  isHead: boolean,
+): Reply {
+  const length = opened.stat.size;
+  if (isHead) {
+    release(opened);
+    headers.push(['Content-Length', String(length)]);
+    return { kind: 'empty', status, head: renderHead(status, headers, mount) };
+  }
+  const head = renderHead(status, headers, mount);
+  if (length === 0) return { kind: 'text', status, head, body: '' };
+  return {
+    kind: 'file',
+    status,
+    head,
+    body: body(opened, length, [{ kind: 'file', offset: 0, length }]),
+  };
+}
+
+function oneRangeReply(range: ByteRange, headers: Header[], opened: Opened, mount: Mount): Reply {
+  headers.push(['Content-Range', contentRange(range, opened.stat.size)]);
+  const length = range.end - range.start + 1;
+  const pieces = [{ kind: 'file', offset: range.start, length }] as const;
+  return {
+    kind: 'file',
+    status: 206,
+    head: renderHead(206, headers, mount),
+    body: body(opened, length, pieces),
+  };
+}
+
+function manyRangesReply(
+  ranges: readonly ByteRange[],
+  type: string,
+  headers: Header[],
+  opened: Opened,
+  mount: Mount,
+  asked: Asked,
+): Reply {
+  const { contentType, length, pieces } = multipart(
+    ranges,
+    opened.stat.size,
+    type,
+    asked.nextBoundary(),
+  );
+  headers.push(['Content-Type', contentType]);
+  return {
+    kind: 'file',
+    status: 206,
+    head: renderHead(206, headers, mount),
+    body: body(opened, length, pieces),
+  };
+}
+
+const body = (opened: Opened, length: number, pieces: FileBody['pieces']): FileBody => ({
+  length,
+  pieces,
+  chunk: opened.chunk,
+  chunkOffset: opened.chunkOffset,
+  file: opened.file,
+});
+
+/** Gives back what a storage call handed over. */
+export function release({ chunk, file }: Opened): void {
+  chunk?.release();
+  file?.release();
 }

@@ -1,6 +1,7 @@
 /** Host and path → mount. Built once from the configuration; matching is pure. */
 import type { MountConfig } from '../config/types.js';
 import type { RootId, Storage } from '../storage/storage.js';
+import { createNegotiation, type Encoding } from './encodings.js';
 import { normaliseHost } from './host.js';
 import { compileRules, type Rules } from './rules.js';
 import { toBytes } from './text.js';
@@ -17,13 +18,26 @@ export interface Mount {
   /** As bytes. */
   readonly index: readonly string[];
   readonly hidden: 'deny' | 'allow';
+  readonly symlinks: MountConfig['symlinks'];
+  readonly autoindex: MountConfig['autoindex'];
+  /** A file below the root that stands in for whatever is not there, as bytes. */
+  readonly fallback: string | null;
+  /** Status → a file below the root, as bytes. */
+  readonly errorPages: ReadonlyMap<number, string>;
+  /** Accept-Encoding → the precompressed siblings to look for, best first. */
+  readonly encodings: (acceptEncoding: string) => readonly Encoding[];
+  /** Answers depend on Accept-Encoding. */
+  readonly varies: boolean;
   readonly types: Types;
   readonly rules: Rules;
 }
 
 export interface Router {
+  readonly mounts: readonly Mount[];
   /** Whether any mount or rule cares for the host: if not, it need not be read from the request. */
   readonly needsHost: boolean;
+  /** The same for Accept-Encoding. */
+  readonly needsAcceptEncoding: boolean;
   /** `path` as of parsePath; `host` as the client sent it. */
   match(host: string, path: string): Mount | null;
 }
@@ -44,6 +58,16 @@ export function createRouter(
       root: storage.root(toBytes(config.root), config.symlinks),
       index: config.index.map(toBytes),
       hidden: config.hidden,
+      symlinks: config.symlinks,
+      autoindex: config.autoindex,
+      fallback: config.fallback === null ? null : toBytes(config.fallback),
+      errorPages: new Map(
+        config.errorPages.flatMap(({ statuses, path }) =>
+          statuses.map((status) => [status, toBytes(path)] as const),
+        ),
+      ),
+      encodings: createNegotiation(config.precompressed),
+      varies: config.precompressed.length > 0,
       types: createTypes(config.types, config.charset, prefix),
       rules: compileRules(config),
     };
@@ -55,7 +79,9 @@ export function createRouter(
     (a, b) => b.mount.prefix.length - a.mount.prefix.length || b.specificity - a.specificity,
   );
   return {
+    mounts: [...new Set(candidates.map(({ mount }) => mount))],
     needsHost: candidates.some(({ mount, pattern }) => pattern !== '' || mount.rules.needsHost),
+    needsAcceptEncoding: candidates.some(({ mount }) => mount.varies),
     match(rawHost, path) {
       const host = rawHost === '' ? '' : normaliseHost(rawHost);
       for (const { mount, pattern } of candidates) {

@@ -3,7 +3,8 @@
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import { chmodSync, rmSync } from 'node:fs';
 import type { ListenAddress } from '../config/types.js';
-import { type Counters, handle, type Site } from './pipeline.js';
+import type { Counters, Site } from './exchange.js';
+import { handle } from './pipeline.js';
 
 /** A unix listener must be open to the proxy's user, whoever that is: the folder's permissions are the lock. */
 const SOCKET_MODE = 0o666;

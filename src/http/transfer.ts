@@ -1,11 +1,12 @@
 /**
- * One file on its way to one client: chunks are read ahead while the client takes them, and not faster.
+ * One body on its way to one client: chunks are read ahead while the client takes them, and not faster.
  *
  * Memory: a client that takes 1 MB/s or more has up to 3 chunks of at most 1 MiB; a slower one has one of 64 KiB. Once
  * all of a worker's transfers together hold CHUNK_BUDGET, each further chunk is of 64 KiB, and nothing is read ahead.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Chunk, OpenFile, ReadResult } from '../storage/storage.js';
+import type { Chunk, ReadResult } from '../storage/storage.js';
+import type { FileBody, Piece } from './body.js';
 
 const SMALLEST_CHUNK = 64 * 1024;
 const LARGEST_CHUNK = 1024 * 1024;
@@ -54,23 +55,40 @@ export class Transfers {
   }
 }
 
-/** A chunk that was asked for, in the file's order. */
+/** Bytes of the body that are planned to be sent, in its order. */
 interface Slot {
-  readonly offset: number;
+  /** Where in the body they begin. */
+  readonly position: number;
   readonly length: number;
-  /** null until it has been read. */
+  /** null until they have been read. */
+  bytes: Uint8Array | null;
+  /** What is to be released after them, if anything. */
   chunk: Chunk | null;
+  /** Whether they count in heldBytes: what is not ours to hold does not. */
+  readonly held: boolean;
   /** Nobody wants it any more: what is read is given back. */
   dropped: boolean;
+  /** What comes after them. */
+  readonly next: Place;
+}
+
+/** How far the body is planned. */
+interface Place {
+  readonly piece: number;
+  /** Bytes of that piece. */
+  readonly offset: number;
 }
 
 export class Transfer {
-  /** In order of offset; the first is the one that is being sent. */
+  /** In order of position; the first is the one that is being sent. */
   readonly #slots: Slot[] = [];
-  /** Where the next read begins. */
-  #nextOffset: number;
-  /** Bytes of the first slot's chunk that the socket has taken. */
+  #place: Place = { piece: 0, offset: 0 };
+  /** Body bytes in the slots so far: where the next one begins. */
+  #planned = 0;
+  /** Bytes of the first slot that the socket has taken. */
   #taken = 0;
+  /** What came with the file, until it is not needed any more. */
+  #preread: Chunk | null;
   /** The socket's buffer is full; onWritable will say when it is not. */
   #blocked = false;
   #ended = false;
@@ -80,18 +98,15 @@ export class Transfer {
   #lastWrite = 0;
   #written = 0;
 
-  /** Takes over `first`, the file's first bytes, and `file`, which has the rest. */
+  /** Takes over the body's chunk and file. */
   constructor(
     private readonly res: HttpResponse,
-    private readonly size: number,
-    first: Chunk,
-    private readonly file: OpenFile | null,
+    private readonly body: FileBody,
     private readonly transfers: Transfers,
     private readonly sent: (bodyBytes: number, complete: boolean) => void,
   ) {
-    this.#slots.push({ offset: 0, length: first.bytes.length, chunk: first, dropped: false });
-    transfers.heldBytes += first.bytes.length;
-    this.#nextOffset = first.bytes.length;
+    this.#preread = body.chunk;
+    transfers.heldBytes += body.chunk?.bytes.length ?? 0;
   }
 
   /** Inside a cork, after the head. */
@@ -136,38 +151,38 @@ export class Transfer {
   #pump(): void {
     this.#blocked = false;
     while (!this.#ended) {
-      const slot = this.#slots[0];
-      if (!slot?.chunk) break;
-      if (this.#taken < slot.length && !this.#write(slot, slot.chunk)) break;
-      if (this.#taken === slot.length) this.#finishSlot(slot, slot.chunk);
+      const slot = this.#slots[0] ?? this.#plan();
+      if (!slot?.bytes) break;
+      if (this.#taken < slot.length && !this.#write(slot, slot.bytes)) break;
+      if (this.#taken === slot.length) this.#finishSlot(slot);
     }
-    if (!this.#ended) this.#readOn();
+    if (!this.#ended) this.#readAhead();
   }
 
   /** false: stop writing, because the socket is full or all is sent. */
-  #write(slot: Slot, chunk: Chunk): boolean {
+  #write(slot: Slot, bytes: Uint8Array): boolean {
     // Never with nothing to send: uWebSockets.js takes an empty chunk for the end of the answer.
-    const rest = this.#taken === 0 ? chunk.bytes : chunk.bytes.subarray(this.#taken);
+    const rest = this.#taken === 0 ? bytes : bytes.subarray(this.#taken);
     this.#lastWrite = performance.now();
-    const [ok, done] = this.res.tryEnd(rest, this.size);
+    const [ok, done] = this.res.tryEnd(rest, this.body.length);
     if (done) {
-      this.#progress(this.size);
+      this.#progress(this.body.length);
       this.#end(true);
       return false;
     }
     if (ok) {
       this.#taken = slot.length;
-      this.#progress(slot.offset + slot.length);
+      this.#progress(slot.position + slot.length);
       return true;
     }
     const offset = this.res.getWriteOffset();
     if (offset !== this.#written) this.#progress(offset);
-    this.#taken = offset - slot.offset;
+    this.#taken = offset - slot.position;
     this.#blocked = true;
     return false;
   }
 
-  #finishSlot(slot: Slot, chunk: Chunk): void {
+  #finishSlot(slot: Slot): void {
     const now = performance.now();
     const seconds = Math.max(now - this.#chunkStarted, 0.01) / 1000;
     // The last few chunks count, so that a burst into an empty socket buffer does not make a slow client look fast.
@@ -176,35 +191,75 @@ export class Transfer {
     this.#chunkStarted = now;
     this.#slots.shift();
     this.#taken = 0;
-    this.#giveBack(slot, chunk);
+    this.#giveBack(slot);
+    // With several pieces, a later one may lie in it.
+    if (this.body.pieces.length === 1) this.#releasePreread();
   }
 
-  #giveBack(slot: Slot, chunk: Chunk | null): void {
+  #giveBack(slot: Slot): void {
     if (slot.dropped) return;
     slot.dropped = true;
-    this.transfers.heldBytes -= slot.length;
-    chunk?.release();
+    if (slot.held) this.transfers.heldBytes -= slot.length;
+    slot.chunk?.release();
+  }
+
+  #releasePreread(): void {
+    if (!this.#preread) return;
+    this.transfers.heldBytes -= this.#preread.bytes.length;
+    this.#preread.release();
+    this.#preread = null;
   }
 
   #dropReadAhead(): void {
     const [current, ...ahead] = this.#slots;
     if (!current || ahead.length === 0) return;
-    for (const slot of ahead) this.#giveBack(slot, slot.chunk);
+    for (const slot of ahead) this.#giveBack(slot);
     this.#slots.length = 1;
-    this.#nextOffset = current.offset + current.length;
+    this.#place = current.next;
+    this.#planned = current.position + current.length;
     this.#rate = 0;
   }
 
-  #readOn(): void {
+  #readAhead(): void {
     const fast = this.#rate >= READ_AHEAD_RATE;
-    while (this.file && this.#nextOffset < this.size) {
-      const ahead = this.#slots.length > 0;
-      if (ahead && (!fast || this.#slots.length > READ_AHEAD_CHUNKS)) return;
-      const length = Math.min(this.#chunkSize(), this.size - this.#nextOffset);
-      if (ahead && this.transfers.heldBytes + length > CHUNK_BUDGET) return;
-      this.#read(this.file, { offset: this.#nextOffset, length, chunk: null, dropped: false });
-      this.#nextOffset += length;
+    while (fast && this.#slots.length <= READ_AHEAD_CHUNKS) {
+      if (this.transfers.heldBytes + this.#chunkSize() > CHUNK_BUDGET) return;
+      if (!this.#plan()) return;
     }
+  }
+
+  /** Adds the next slot, and starts its read where it needs one. undefined: all of the body is planned. */
+  #plan(): Slot | undefined {
+    const { piece: index, offset } = this.#place;
+    const piece = this.body.pieces[index];
+    if (!piece) return undefined;
+    const ready = this.#ready(piece, offset);
+    const whole = piece.kind === 'bytes' ? piece.bytes.length : piece.length;
+    const length = ready?.length ?? Math.min(this.#chunkSize(), whole - offset);
+    const end = offset + length;
+    const slot: Slot = {
+      position: this.#planned,
+      length,
+      bytes: ready,
+      chunk: null,
+      held: ready === null,
+      dropped: false,
+      next: end === whole ? { piece: index + 1, offset: 0 } : { piece: index, offset: end },
+    };
+    this.#planned += length;
+    this.#place = slot.next;
+    this.#slots.push(slot);
+    if (piece.kind === 'file' && ready === null) this.#read(piece.offset + offset, slot);
+    return slot;
+  }
+
+  /** What of a piece, from `offset` on, is there already. */
+  #ready(piece: Piece, offset: number): Uint8Array | null {
+    if (piece.kind === 'bytes') return piece.bytes;
+    if (!this.#preread) return null;
+    const at = piece.offset + offset - this.body.chunkOffset;
+    const { bytes } = this.#preread;
+    return at >= 0 && at < bytes.length ? bytes.subarray(at, at + piece.length - offset) : null;
   }
 
   /** A power of two, as the blocks are. */
@@ -216,10 +271,11 @@ export class Transfer {
     return size;
   }
 
-  #read(file: OpenFile, slot: Slot): void {
-    this.#slots.push(slot);
+  #read(offset: number, slot: Slot): void {
+    const { file } = this.body;
+    if (!file) throw new Error('a body without a file has all of its bytes');
     this.transfers.heldBytes += slot.length;
-    file.read(slot.offset, slot.length, (result) => this.#onRead(slot, result));
+    file.read(offset, slot.length, (result) => this.#onRead(slot, result));
   }
 
   #onRead(slot: Slot, result: ReadResult): void {
@@ -233,6 +289,7 @@ export class Transfer {
       return;
     }
     slot.chunk = result.chunk;
+    slot.bytes = result.chunk.bytes;
     if (this.#slots[0] === slot && !this.#blocked) {
       this.#chunkStarted = performance.now();
       this.res.cork(() => this.#pump());
@@ -243,9 +300,10 @@ export class Transfer {
     if (this.#ended) return;
     this.#ended = true;
     this.transfers.remove(this);
-    for (const slot of this.#slots) this.#giveBack(slot, slot.chunk);
+    for (const slot of this.#slots) this.#giveBack(slot);
     this.#slots.length = 0;
-    this.file?.release();
+    this.#releasePreread();
+    this.body.file?.release();
     this.sent(this.#written, complete);
   }
 }

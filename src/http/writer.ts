@@ -40,16 +40,7 @@ export function send(
       sent(reply.body.length, true);
       return null;
     case 'file':
-      if (reply.file === null && reply.size <= ONE_CALL) {
-        res.cork(() => {
-          res.writeStatus(reply.head);
-          res.end(reply.chunk.bytes, close);
-        });
-        reply.chunk.release();
-        sent(reply.size, true);
-        return null;
-      }
-      return startTransfer(res, reply, close, transfers, sent);
+      return sendFile(res, reply, close, transfers, sent);
     default: {
       const impossible: never = reply;
       throw new Error(`unknown reply ${String(impossible)}`);
@@ -57,16 +48,32 @@ export function send(
   }
 }
 
-function startTransfer(
+function sendFile(
   res: HttpResponse,
-  reply: Extract<Reply, { kind: 'file' }>,
+  { head, body }: Extract<Reply, { kind: 'file' }>,
   close: boolean,
   transfers: Transfers,
   sent: Sent,
-): () => void {
-  const transfer = new Transfer(res, reply.size, reply.chunk, reply.file, transfers, sent);
+): (() => void) | null {
+  const [first] = body.pieces;
+  if (body.chunk && body.length <= ONE_CALL && body.pieces.length === 1 && first?.kind === 'file') {
+    const at = first.offset - body.chunkOffset;
+    const { bytes } = body.chunk;
+    if (at >= 0 && at + first.length <= bytes.length) {
+      const whole = at === 0 && first.length === bytes.length;
+      res.cork(() => {
+        res.writeStatus(head);
+        res.end(whole ? bytes : bytes.subarray(at, at + first.length), close);
+      });
+      body.chunk.release();
+      body.file?.release();
+      sent(body.length, true);
+      return null;
+    }
+  }
+  const transfer = new Transfer(res, body, transfers, sent);
   res.cork(() => {
-    res.writeStatus(close ? `${reply.head}\r\nConnection: close` : reply.head);
+    res.writeStatus(close ? `${head}\r\nConnection: close` : head);
     transfer.start();
   });
   return () => transfer.abort();

@@ -62,15 +62,16 @@ export class GlusterStorage {
           request.candidates,
           INLINE_LIMIT,
           FIRST_CHUNK,
+          request.from,
           request.body,
           settle,
         ),
-      (completion) => this.#opened(completion),
+      (completion) => this.#opened(completion, request.from),
       done,
     );
   }
 
-  #opened(completion: Completion): OpenResult {
+  #opened(completion: Completion, from: number): OpenResult {
     const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } =
       completion;
     return {
@@ -84,7 +85,9 @@ export class GlusterStorage {
         gfid,
       },
       chunk,
+      chunkOffset: fileId === 0 ? 0 : from,
       file: fileId === 0 ? null : this.#file(fileId),
+      folder: null,
     };
   }
 

@@ -92,6 +92,7 @@ interface Binding {
     candidates: string,
     inlineLimit: number,
     firstChunk: number,
+    firstOffset: number,
     flags: number,
   ): number;
   read(volume: number, token: number, file: number, offset: number, length: number): number;
@@ -194,6 +195,7 @@ export class Native {
     candidates: readonly string[],
     inlineLimit: number,
     firstChunk: number,
+    firstOffset: number,
     body: boolean,
     done: CompletionHandler,
   ): number {
@@ -206,6 +208,7 @@ export class Native {
       candidates.length === 1 ? (candidates[0] ?? '') : candidates.join('\0'),
       inlineLimit,
       firstChunk,
+      firstOffset,
       body ? WANT_BODY : 0,
     );
     return this.#submitted(token, status, done);

@@ -69,12 +69,15 @@ export interface Opened {
   readonly candidate: number;
   readonly stat: Stat;
   /**
-   * The first bytes: all of them when the file fits into the inline limit, else the first chunk. null for an empty file,
-   * a directory, and where no body was asked for.
+   * Bytes of the file: all of them when it fits into the inline limit, else some from `from` on. null for an empty file, a
+   * directory, where no body was asked for, and where `from` is not inside a file larger than the limit.
    */
   readonly chunk: Chunk | null;
+  /** Where in the file the chunk begins. */
+  readonly chunkOffset: number;
   /** For the rest, when the file is larger than the inline limit. */
   readonly file: OpenFile | null;
+  readonly folder: null;
 }
 
 export type OpenResult = Opened | StorageError;
@@ -85,6 +88,9 @@ export interface OpenRequest {
   readonly candidates: readonly string[];
   /** false: the stat only (HEAD). */
   readonly body: boolean;
+  /** The first byte that will be wanted, as far as that is known before the size is. */
+  readonly from: number;
+  readonly listing: boolean;
 }
 
 /** Names a root that `Storage.root` registered. */

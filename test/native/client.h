@@ -57,6 +57,7 @@ inline std::shared_ptr<const Root> MakeRoot(const std::string& path, SymlinkPoli
 struct OpenOptions {
   uint32_t inline_limit = 256 << 10;
   uint32_t first_chunk = 64 << 10;
+  uint64_t first_offset = 0;
   bool body = true;
   bool listing = false;
 };
@@ -112,7 +113,8 @@ class Client {
   uint32_t Open(std::shared_ptr<const Root> root, std::vector<std::string> candidates,
                 OpenOptions options = {}) {
     OpenJob::Request request{std::move(root),     std::move(candidates), options.inline_limit,
-                             options.first_chunk, options.body,          options.listing};
+                             options.first_chunk, options.first_offset,  options.body,
+                             options.listing};
     const uint32_t token = TakeToken();
     MustSubmit(std::make_unique<OpenJob>(shared_, *volume_, token, std::move(request)));
     return token;

@@ -1,11 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import { catalogue } from '../../src/errors.js';
-import { errorReply, etag, fileReply, httpDate, optionsReply } from '../../src/http/reply.js';
-import type { Mount } from '../../src/http/route.js';
-import { compileRules } from '../../src/http/rules.js';
-import { createTypes } from '../../src/http/types.js';
-import type { Chunk, Stat, StorageErrorCode } from '../../src/storage/storage.js';
-import { mountConfig } from '../support/mount_config.js';
+import { httpDate } from '../../src/http/dates.js';
+import {
+  type Asked,
+  contentReply,
+  errorPageReply,
+  errorReply,
+  etag,
+  optionsReply,
+  redirectReply,
+  requestError,
+} from '../../src/http/reply.js';
+import type { Chunk, Opened, Stat, StorageErrorCode } from '../../src/storage/storage.js';
+import { testMount } from '../support/test_mount.js';
 
 const stat: Stat = {
   type: 'file',
@@ -15,25 +22,32 @@ const stat: Stat = {
   gfid: '00112233445566778899aabbccddeeff',
 };
 
-const mount: Mount = {
-  name: 'm',
-  prefix: '',
-  hosts: [],
-  storage: {
-    name: 'v',
-    root: () => 0,
-    open: () => {
-      throw new Error('a reply opens nothing');
-    },
-  },
-  root: 0,
-  index: [],
-  hidden: 'deny',
-  types: createTypes([], null),
-  rules: compileRules(mountConfig()),
-};
+const mount = testMount({});
 
-const chunk: Chunk = { bytes: Buffer.from('hello'), release: () => undefined };
+/** Something that was opened, and how often it was given back. */
+function opened(changes: Partial<Stat> = {}): { found: Opened; released: () => number } {
+  let released = 0;
+  const chunk: Chunk = {
+    bytes: Buffer.from('hello'),
+    release: () => {
+      released += 1;
+    },
+  };
+  const found: Opened = {
+    ok: true,
+    candidate: 0,
+    stat: { ...stat, ...changes },
+    chunk,
+    chunkOffset: 0,
+    file: null,
+    folder: null,
+  };
+  return { found, released: () => released };
+}
+
+const get: Asked = { isHead: false, conditions: null, nowMs: 0, nextBoundary: () => 'b' };
+const head: Asked = { ...get, isHead: true };
+const file = { mount, name: '/a.txt', encoding: null };
 
 test('the ETag differs with gfid, size, seconds and nanoseconds, and with nothing else', () => {
   const tags = [
@@ -55,49 +69,73 @@ test('dates are those of RFC 9110', () => {
 
 describe('files', () => {
   test('GET has the body, HEAD its length', () => {
-    const opened = { ok: true, candidate: 0, stat, chunk, file: null } as const;
-    const reply = fileReply(opened, mount, '/a.txt', ['/a.txt'], '', false);
-    expect(reply).toMatchObject({ kind: 'file', status: 200, size: 5, chunk });
+    const body = opened();
+    const reply = contentReply(body.found, file, get);
+    expect(reply).toMatchObject({
+      kind: 'file',
+      status: 200,
+      body: { length: 5, pieces: [{ kind: 'file', offset: 0, length: 5 }] },
+    });
+    expect(body.released()).toBe(0);
     expect(reply.head.split('\r\n')).toEqual([
       '200 OK',
-      'Content-Type: text/plain',
       'Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT',
       `ETag: ${etag(stat)}`,
+      'Content-Type: text/plain',
+      'Accept-Ranges: bytes',
     ]);
-    const head = fileReply({ ...opened, chunk: null }, mount, '/a.txt', ['/a.txt'], '', true);
-    expect(head).toEqual({
+    const none = opened();
+    expect(contentReply(none.found, file, head)).toEqual({
       kind: 'empty',
       status: 200,
       head: `${reply.head}\r\nContent-Length: 5`,
     });
+    expect(none.released()).toBe(1);
   });
 
-  test('the type is that of the candidate that was found', () => {
-    const opened = { ok: true, candidate: 1, stat, chunk, file: null } as const;
-    expect(fileReply(opened, mount, '/', ['/x.html', '/x.css', '/'], '', false).head).toContain(
-      'text/css',
-    );
+  test('the type and the cache rule go by the name, the encoding is named', () => {
+    const css = testMount({
+      cacheControl: [{ glob: '*.css', value: 'max-age=1' }],
+      precompressed: ['gzip'],
+    });
+    const representation = { mount: css, name: '/x.css', encoding: 'gzip' } as const;
+    const lines = contentReply(opened().found, representation, get).head.split('\r\n');
+    for (const line of [
+      'Content-Type: text/css',
+      'Content-Encoding: gzip',
+      'Cache-Control: max-age=1',
+    ])
+      expect(lines).toContain(line);
+    expect(lines).toContain('Vary: Accept-Encoding');
   });
 
-  test.each([
-    ['/d', '', '/d/'],
-    ['/d', 'a=b', '/d/?a=b'],
-    ['/a b\xff"', '', '/a%20b%FF%22/'],
-    ['/evil.example', '', '/evil.example/'],
-    ['/d', 'x\r\nSet-Cookie: y', '/d/?x%0D%0ASet-Cookie:%20y'],
-  ])('the folder %s with query %j is at %s', (path, query, location) => {
-    const found = {
-      ok: true,
-      candidate: 0,
-      stat: { ...stat, type: 'directory' },
-      chunk: null,
-      file: null,
-    } as const;
-    const reply = fileReply(found, mount, path, [path], query, false);
-    expect([reply.status, reply.head]).toEqual([
-      301,
-      `301 Moved Permanently\r\nLocation: ${location}`,
-    ]);
+  test('whatever keeps an answer from having a body gives back what was opened', () => {
+    const none = {
+      ifMatch: '',
+      ifNoneMatch: '',
+      ifModifiedSince: '',
+      ifUnmodifiedSince: '',
+      range: '',
+      ifRange: '',
+    };
+    for (const [conditions, status] of [
+      [{ ...none, ifNoneMatch: '*' }, 304],
+      [{ ...none, ifMatch: '"x"' }, 412],
+      [{ ...none, range: 'bytes=9-' }, 416],
+    ] as const) {
+      const body = opened();
+      const reply = contentReply(body.found, file, { ...get, conditions });
+      expect([reply.status, body.released()]).toEqual([status, 1]);
+    }
+  });
+
+  test('a redirect has no body', () => {
+    expect(redirectReply(301, '/d/', mount, false)).toEqual({
+      kind: 'text',
+      status: 301,
+      head: '301 Moved Permanently\r\nLocation: /d/',
+      body: '',
+    });
   });
 });
 
@@ -116,9 +154,8 @@ describe('errors', () => {
 
   test.each(codes)('%s answers %d', (code, status) => {
     for (const isHead of [false, true]) {
-      const reply = fileReply({ ok: false, code, errno: 5 }, mount, '/secret-name', [], '', isHead);
+      const reply = errorReply(requestError(code), mount, isHead);
       expect(reply.status).toBe(status);
-      expect(JSON.stringify(reply)).not.toContain('secret-name');
       const retries = status === 503 || status === 504;
       expect(/\r\nRetry-After: \d+\r\nCache-Control: no-store/.test(reply.head)).toBe(retries);
     }
@@ -126,20 +163,30 @@ describe('errors', () => {
 
   test('each says its status, and HEAD announces the length that GET has', () => {
     for (const code of ['GFS_NOT_FOUND', 'GFS_INTERNAL', 'GFS_METHOD_NOT_ALLOWED'] as const) {
-      const whole = errorReply(code, false);
+      const whole = errorReply(code, null, false);
       if (whole.kind !== 'text') throw new Error('no text');
       expect(whole.body.startsWith(`${catalogue[code].status} `)).toBe(true);
-      expect(errorReply(code, true).head).toBe(
+      expect(errorReply(code, null, true).head).toBe(
         `${whole.head}\r\nContent-Length: ${whole.body.length}`,
       );
     }
-    expect(errorReply('GFS_METHOD_NOT_ALLOWED', false).head).toContain(
+    expect(errorReply('GFS_METHOD_NOT_ALLOWED', mount, false).head).toContain(
       '\r\nAllow: GET, HEAD, OPTIONS',
     );
   });
 
+  test('a page of the mount has its own type, and no validators', () => {
+    const reply = errorPageReply('GFS_BUSY', opened().found, { ...file, name: '/x.html' }, false);
+    expect(reply.head.split('\r\n')).toEqual([
+      '503 Service Unavailable',
+      'Content-Type: text/html',
+      'Retry-After: 1',
+      'Cache-Control: no-store',
+    ]);
+  });
+
   test('OPTIONS has neither body nor length', () => {
-    expect(optionsReply()).toEqual({
+    expect(optionsReply(null)).toEqual({
       kind: 'empty',
       status: 204,
       head: '204 No Content\r\nAllow: GET, HEAD, OPTIONS',

@@ -1,82 +1,10 @@
 /** The sender against a socket that takes what it likes: every byte once, in order, and every chunk given back. */
 
-import type { HttpResponse } from 'uWebSockets.js';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Piece } from '../../src/http/body.js';
 import { Transfer, Transfers } from '../../src/http/transfer.js';
-import type { Chunk, OpenFile, ReadResult } from '../../src/storage/storage.js';
-
-/** Behaves as uWebSockets.js does for tryEnd: takes a part, counts, and takes an empty chunk for the end. */
-class Socket {
-  readonly taken: Buffer[] = [];
-  offset = 0;
-  done = false;
-  closed = false;
-  writable: ((offset: number) => boolean) | null = null;
-
-  constructor(private readonly room: () => number) {}
-
-  readonly response = {
-    cork: (body: () => void) => body(),
-    onWritable: (handler: (offset: number) => boolean) => {
-      this.writable = handler;
-    },
-    getWriteOffset: () => this.offset,
-    close: () => {
-      this.closed = true;
-    },
-    tryEnd: (chunk: Uint8Array, total: number): [boolean, boolean] => {
-      if (this.done || this.closed) throw new Error('written to after the end');
-      if (chunk.length === 0) throw new Error('an empty chunk ends the answer');
-      const taken = Math.min(chunk.length, this.room());
-      this.taken.push(Buffer.from(chunk.subarray(0, taken)));
-      this.offset += taken;
-      this.done = this.offset === total;
-      return [taken === chunk.length, this.done];
-    },
-  } as unknown as HttpResponse;
-}
-
-/** A file whose reads complete in any order; counts what is lent out. */
-class File {
-  lent = 0;
-  released = 0;
-  readonly pending: (() => void)[] = [];
-
-  constructor(
-    readonly content: Buffer,
-    private readonly failAt: number,
-  ) {}
-
-  chunk(offset: number, length: number): Chunk {
-    this.lent += 1;
-    let out = false;
-    // A copy, wiped on release: whoever used it later would send zeros.
-    const bytes = Buffer.from(this.content.subarray(offset, offset + length));
-    return {
-      bytes,
-      release: () => {
-        expect(out).toBe(false);
-        out = true;
-        this.lent -= 1;
-        bytes.fill(0);
-      },
-    };
-  }
-
-  readonly open: OpenFile = {
-    read: (offset, length, done: (result: ReadResult) => void) => {
-      expect(offset + length).toBeLessThanOrEqual(this.content.length);
-      this.pending.push(() => {
-        if (offset + length > this.failAt) done({ ok: false, code: 'changed', errno: 0 });
-        else done({ ok: true, chunk: this.chunk(offset, length) });
-      });
-    },
-    release: () => {
-      this.released += 1;
-    },
-  };
-}
+import { File, Socket } from '../support/fake_socket.js';
 
 const KIB = 1024;
 
@@ -85,7 +13,11 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
     fc.property(
       fc.record({
         size: fc.integer({ min: 1, max: 3000 * KIB }),
+        /** What came with the file, and where it begins. */
         first: fc.integer({ min: 1, max: 64 * KIB }),
+        from: fc.oneof(fc.constant(0), fc.nat(3000 * KIB)),
+        /** Where pieces of the file end, and how long the text between them is. */
+        cuts: fc.array(fc.tuple(fc.nat(3000 * KIB), fc.nat(300)), { maxLength: 6 }),
         rooms: fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 400 * KIB })), {
           maxLength: 20,
         }),
@@ -99,7 +31,7 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
           fc.nat(40),
         ),
       }),
-      ({ size, first, rooms, picks, failAt, abortAfter }) => {
+      ({ size, first, from, cuts, rooms, picks, failAt, abortAfter }) => {
         const content = Buffer.alloc(size);
         for (let i = 0; i < size; i++) content[i] = (i * 31 + (i >> 8)) & 0xff;
         const file = new File(content, failAt);
@@ -109,12 +41,25 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
         const socket = new Socket(() => turns[turn++ % turns.length] ?? 0);
         const transfers = new Transfers(60_000);
         const ends: [number, boolean][] = [];
-        const begin = Math.min(first, size);
+        const chunkOffset = from < size ? from : 0;
+        const chunk = file.chunk(chunkOffset, Math.min(first, size - chunkOffset));
+        const complete = chunk.bytes.length === size;
+        const pieces: Piece[] = [];
+        const expected: Buffer[] = [];
+        let offset = 0;
+        for (const [cut, text] of [...cuts.sort(([a], [b]) => a - b), [size, 0] as const]) {
+          const end = Math.min(cut, size);
+          if (end > offset) pieces.push({ kind: 'file', offset, length: end - offset });
+          expected.push(content.subarray(offset, Math.max(offset, end)));
+          offset = Math.max(offset, end);
+          const bytes = Buffer.alloc(text, '-');
+          if (text > 0) pieces.push({ kind: 'bytes', bytes });
+          expected.push(bytes);
+        }
+        const wanted = Buffer.concat(expected);
         const transfer = new Transfer(
           socket.response,
-          size,
-          file.chunk(0, begin),
-          begin === size ? null : file.open,
+          { length: wanted.length, pieces, chunk, chunkOffset, file: complete ? null : file.open },
           transfers,
           (bytes, complete) => ends.push([bytes, complete]),
         );
@@ -132,11 +77,11 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
         }
         for (const read of file.pending.splice(0)) read();
         const sent = Buffer.concat(socket.taken);
-        expect(sent.equals(content.subarray(0, sent.length))).toBe(true);
-        expect(ends).toEqual([[sent.length, sent.length === size]]);
+        expect(sent.equals(wanted.subarray(0, sent.length))).toBe(true);
+        expect(ends).toEqual([[sent.length, sent.length === wanted.length]]);
         expect(file.lent).toBe(0);
         expect(transfers.heldBytes).toBe(0);
-        expect(file.released).toBe(begin === size ? 0 : 1);
+        expect(file.released).toBe(complete ? 0 : 1);
       },
     ),
     { numRuns: 500 },

@@ -1,0 +1,137 @@
+/** One request and its answer: ends exactly once, whatever client and storage do. */
+import type { HttpResponse } from 'uWebSockets.js';
+import type { AccessLog } from '../observe/access_log.js';
+import type { Logger } from '../observe/log.js';
+import type { Cancel } from '../storage/storage.js';
+import type { KeptPages } from './kept_pages.js';
+import { errorReply, type Reply } from './reply.js';
+import type { Request, Wanted } from './request.js';
+import type { Mount, Router } from './route.js';
+import type { Transfers } from './transfer.js';
+import { send } from './writer.js';
+
+export interface Site {
+  readonly router: Router;
+  readonly wanted: Wanted;
+  readonly transfers: Transfers;
+  readonly pages: KeptPages;
+  /** null: no access log. */
+  readonly accessLog: AccessLog | null;
+  readonly log: Logger;
+  readonly counters: Counters;
+  /** Who is told by Cache-Status (RFC 9211) how an answer came about: everybody, or those whose address it says yes to. */
+  readonly cacheStatus: 'all' | ((address: ArrayBuffer) => boolean) | null;
+  /** Makes the next boundary of a multipart answer. */
+  readonly nextBoundary: () => string;
+  /** Set when the server is being stopped: every answer then ends its connection. */
+  draining: boolean;
+  /** Called whenever a request has ended. */
+  onIdle: () => void;
+}
+
+export interface Counters {
+  total: number;
+  active: number;
+}
+
+export class Exchange {
+  mount: Mount | null = null;
+  /** A volume was asked for it. */
+  forwarded = false;
+  /** What to call when the client goes away: stops the storage call, later the transfer. */
+  #onAbort: (() => void) | null = null;
+  #aborted = false;
+  #status = 0;
+  readonly #startedMs: number;
+  readonly #client: string;
+  readonly #tellsCacheStatus: boolean;
+
+  constructor(
+    readonly site: Site,
+    private readonly res: HttpResponse,
+    readonly request: Request,
+  ) {
+    site.counters.total += 1;
+    site.counters.active += 1;
+    this.#startedMs = site.accessLog ? Date.now() : 0;
+    // System calls, so only where they are needed; and now, as an aborted response can't be asked any more.
+    this.#client = site.accessLog
+      ? Buffer.from(res.getRemoteAddressAsText()).toString('latin1')
+      : '';
+    this.#tellsCacheStatus =
+      site.cacheStatus !== null &&
+      (site.cacheStatus === 'all' || site.cacheStatus(res.getRemoteAddress()));
+    res.onAborted(() => this.#abort());
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD';
+  }
+
+  /** The storage is at work: `cancel` is called if the client goes away meanwhile. */
+  waitFor(cancel: Cancel): void {
+    this.forwarded = true;
+    if (!this.#aborted && this.#status === 0) this.#onAbort = cancel;
+  }
+
+  /** Answers. Takes over what the reply holds. */
+  reply(reply: Reply): void {
+    this.#status = reply.status;
+    const close = this.site.draining || this.request.hasBody || reply.status === 405;
+    this.#onAbort = null;
+    const told = this.#tellsCacheStatus
+      ? {
+          ...reply,
+          head: `${reply.head}\r\nCache-Status: gfserve${this.forwarded ? '; fwd=bypass' : ''}`,
+        }
+      : reply;
+    this.#onAbort = send(this.res, told, close, this.site.transfers, (bytes, complete) =>
+      this.#end(bytes, complete),
+    );
+  }
+
+  /** A bug was met: the client gets 500 if nothing was sent, and the log the stack. */
+  bug(error: unknown): void {
+    this.site.log.error('a request met a bug', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    if (this.#status === 0 && !this.#aborted) {
+      this.reply(errorReply('GFS_INTERNAL', this.mount, this.isHead));
+    } else if (!this.#aborted) {
+      this.res.close();
+    }
+  }
+
+  #abort(): void {
+    this.#aborted = true;
+    const sending = this.#status !== 0;
+    this.#onAbort?.();
+    this.#onAbort = null;
+    if (!sending) {
+      this.#status = 499; // as nginx logs it: the client closed before there was an answer
+      this.#end(0, false);
+    }
+  }
+
+  #end(bytes: number, _complete: boolean): void {
+    const { site, request, mount } = this;
+    site.counters.active -= 1;
+    if (site.accessLog) {
+      site.accessLog.record({
+        client: this.#client,
+        method: request.method,
+        target: request.query === '' ? request.url : `${request.url}?${request.query}`,
+        host: request.host,
+        status: this.#status,
+        bytes,
+        startedMs: this.#startedMs,
+        durationMs: Date.now() - this.#startedMs,
+        referer: request.referer,
+        userAgent: request.userAgent,
+        mount: mount?.name ?? null,
+        volume: mount?.storage.name ?? null,
+      });
+    }
+    if (site.draining) site.onIdle();
+  }
+}
