@@ -15,11 +15,15 @@ namespace {
 
 constexpr int kAttempts = 6;             // before a file that keeps changing is given up
 constexpr size_t kListBlock = 256 << 10; // bytes of entries a completion
+// A batch ends after this long: on bricks whose disks must seek for every entry, a full block could take
+// longer than a request may.
+constexpr std::chrono::milliseconds kListTime{100};
 constexpr size_t kEntryOverhead = sizeof(double) * 2 + 2;
 
 FileType TypeOf(mode_t mode) {
   if (S_ISREG(mode)) return FileType::kRegular;
   if (S_ISDIR(mode)) return FileType::kDirectory;
+  if (S_ISLNK(mode)) return FileType::kLink;
   return FileType::kOther;
 }
 
@@ -131,7 +135,7 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
     if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
   }
   Describe(node, index);
-  if (result_.type == FileType::kOther) {
+  if (result_.type != FileType::kRegular && result_.type != FileType::kDirectory) {
     Fail(Status::kNotRegular, 0);
     return Outcome::kDone;
   }
@@ -213,7 +217,7 @@ OpenJob::Outcome OpenJob::ReadByFd(const Node& node, size_t size) {
   int err = errno;
   Status status = StatusFromErrno(err);
   if (fd) {
-    const OpenFile file(fd, false, node.st);
+    const OpenFile file(fd, node.st);
     err = 0;
     status = ReadExactly(file, result_.block->data, size, 0, &err);
   }
@@ -233,7 +237,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
     Fail(err);
     return Outcome::kDone;
   }
-  auto file = std::make_shared<OpenFile>(fd, false, node.st);
+  auto file = std::make_shared<OpenFile>(fd, node.st);
   const auto size = static_cast<uint64_t>(node.st.st_size);
   if (request_.first_offset >= size) {
     result_.file_id = volume_.AddFile(std::move(file));
@@ -265,7 +269,7 @@ OpenJob::Outcome OpenJob::OpenDirectory(const Node& node) {
     Fail(err);
     return Outcome::kDone;
   }
-  result_.file_id = volume_.AddFile(std::make_shared<OpenFile>(fd, true, node.st));
+  result_.file_id = volume_.AddFile(std::make_shared<OpenFile>(fd, node.st, node.handle));
   return Outcome::kDone;
 }
 
@@ -306,7 +310,7 @@ Status ReadExactly(const OpenFile& file, uint8_t* data, size_t length, uint64_t 
 
 void ReadJob::Execute() {
   const std::shared_ptr<OpenFile> file = volume_.FindFile(file_id_);
-  if (!file || file->directory) {
+  if (!file || file->folder) {
     Fail(Status::kBadHandle, 0);
     return;
   }
@@ -323,40 +327,61 @@ void ReadJob::Execute() {
 
 void ListJob::Execute() {
   const std::shared_ptr<OpenFile> file = volume_.FindFile(file_id_);
-  if (!file || !file->directory) {
+  if (!file || !file->folder) {
     Fail(Status::kBadHandle, 0);
     return;
   }
   if (!AcquireBlock(kListBlock)) return;
+  const auto deadline = std::chrono::steady_clock::now() + kListTime;
   uint8_t* out = result_.block->data;
+  // What has been read from the stream must go into this block: so there is room for the longest name.
   uint8_t* const end = out + kListBlock - kEntryOverhead - NAME_MAX;
-  while (out <= end) {
-    struct stat st = {};
-    struct dirent entry;
-    struct dirent* found = nullptr;
-    errno = 0;
-    if (glfs_readdirplus_r(file->fd, &st, &entry, &found) != 0) {
-      const int err = errno;
-      ReleaseBlock();
-      Fail(err);
-      return;
-    }
-    if (!found) {
-      result_.candidate = 1;
-      break;
-    }
-    const size_t name_length = strnlen(found->d_name, NAME_MAX);
-    if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0) continue;
+  struct dirent entry;
+  struct stat st;
+  while (out <= end && std::chrono::steady_clock::now() < deadline) {
+    if (!Next(*file, &entry, &st)) break;
+    if (!IsShown(*file, entry.d_name, &st)) continue;
+    const size_t name_length = strnlen(entry.d_name, NAME_MAX);
     const auto size = static_cast<double>(st.st_size);
-    const double mtime = static_cast<double>(st.st_mtim.tv_sec);
+    const auto mtime = static_cast<double>(st.st_mtim.tv_sec);
     memcpy(out, &size, sizeof(size));
     memcpy(out + sizeof(size), &mtime, sizeof(mtime));
     out[sizeof(double) * 2] = static_cast<uint8_t>(TypeOf(st.st_mode));
     out[sizeof(double) * 2 + 1] = static_cast<uint8_t>(name_length);
-    memcpy(out + kEntryOverhead, found->d_name, name_length);
+    memcpy(out + kEntryOverhead, entry.d_name, name_length);
     out += kEntryOverhead + name_length;
   }
+  if (result_.status != Status::kOk) {
+    ReleaseBlock();
+    return;
+  }
   result_.length = static_cast<uint32_t>(out - result_.block->data);
+}
+
+bool ListJob::Next(const OpenFile& folder, struct dirent* entry, struct stat* st) {
+  struct dirent* found = nullptr;
+  *st = {};
+  errno = 0;
+  if (glfs_readdirplus_r(folder.fd, st, entry, &found) != 0) {
+    const int err = errno;
+    Fail(err);
+    return false;
+  }
+  if (!found) result_.candidate = 1;
+  return found != nullptr;
+}
+
+bool ListJob::IsShown(const OpenFile& folder, const char* name, struct stat* st) {
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
+  const bool at_root = folder.folder->gfid() == volume_.root()->gfid();
+  if (IsReserved(name, at_root)) return false;
+  // A brick that could not stat an entry sends zeros, as does a replica that needs healing. libgfapi then
+  // looks the name up, and says nothing if that fails too (glfd_entry_refresh).
+  if (st->st_ctim.tv_sec != 0 && st->st_mode != 0) return true;
+  glfs_object_t* object = glfs_h_lookupat(volume_.fs(), folder.folder->object(), name, st, 0);
+  if (!object) return false;  // removed meanwhile, or not to be had for any request
+  glfs_h_close(object);
+  return true;
 }
 
 }  // namespace gfserve

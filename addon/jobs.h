@@ -1,6 +1,7 @@
 // The bodies of the jobs that run on a volume's threads. They know gfapi, but neither Node nor HTTP.
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -20,7 +21,8 @@
 
 namespace gfserve {
 
-enum class FileType : uint32_t { kNone = 0, kRegular = 1, kDirectory = 2, kOther = 3 };
+// A link is only ever an entry of a listing: paths are resolved.
+enum class FileType : uint32_t { kNone = 0, kRegular = 1, kDirectory = 2, kOther = 3, kLink = 4 };
 
 // What one job found. One job gives exactly one completion.
 struct Completion {
@@ -134,8 +136,10 @@ class ReadJob final : public Job {
   const uint32_t length_;
 };
 
-// Reads the next entries of a directory stream. The block holds, entry after entry, unaligned and
-// little-endian: double size, double mtime (seconds), uint8 FileType, uint8 name length, the name.
+// Reads the next entries of a directory stream, until a block is full or kListTime has passed. The
+// block holds, entry after entry, unaligned and little-endian: double size, double mtime (seconds),
+// uint8 FileType, uint8 name length, the name. Left out: "." and "..", GlusterFS' own names, and what
+// was removed meanwhile. Not by two threads at once on one stream.
 class ListJob final : public Job {
  public:
   ListJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id)
@@ -143,6 +147,9 @@ class ListJob final : public Job {
 
  private:
   void Execute() override;
+  // false at the directory's end, and with the status set on an error.
+  bool Next(const OpenFile& folder, struct dirent* entry, struct stat* st);
+  bool IsShown(const OpenFile& folder, const char* name, struct stat* st);
 
   const uint32_t file_id_;
 };

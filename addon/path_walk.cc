@@ -21,13 +21,6 @@ constexpr size_t kMaxPending = 4096;    // components still to walk, links expan
 constexpr std::array<std::string_view, 5> kReserved = {".glusterfs", ".meta", ".trashcan", ".shard",
                                                        ".landfill"};
 
-bool IsReserved(std::string_view name, bool at_root) {
-  if (name[0] != '.') return false;
-  // With features.uss every folder has one, though no listing shows it.
-  if (name == ".snaps") return true;
-  return at_root && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
-}
-
 // Appends the components of `path`, last one first, so that the next to walk is at the back.
 void PushComponents(std::string_view path, std::vector<std::string>* pending) {
   size_t end = path.size();
@@ -41,6 +34,13 @@ void PushComponents(std::string_view path, std::vector<std::string>* pending) {
 }
 
 }  // namespace
+
+bool IsReserved(std::string_view name, bool at_root) {
+  if (name[0] != '.') return false;
+  // With features.uss every folder has one, though no listing shows it.
+  if (name == ".snaps") return true;
+  return at_root && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
+}
 
 WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, bool may_trust,
                                 Node* out) {

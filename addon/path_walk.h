@@ -22,6 +22,9 @@ struct Root {
   SymlinkPolicy policy;
 };
 
+// Is `name` one that GlusterFS keeps for itself in a folder, which may be the volume's root? Not empty.
+bool IsReserved(std::string_view name, bool at_root);
+
 struct Node {
   std::shared_ptr<Handle> handle;
   struct stat st;

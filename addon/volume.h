@@ -77,17 +77,18 @@ struct Held {
 // so it is closed (a round trip to the brick) by a pool thread or in Volume::Finish.
 class OpenFile {
  public:
-  OpenFile(glfs_fd_t* fd, bool directory, const struct stat& st)
-      : fd(fd), directory(directory), size(st.st_size), mtime(st.st_mtim) {}
-  ~OpenFile() { directory ? glfs_closedir(fd) : glfs_close(fd); }
+  // `folder`: for a directory stream, the directory's handle; for a file null.
+  OpenFile(glfs_fd_t* fd, const struct stat& st, std::shared_ptr<Handle> folder = nullptr)
+      : fd(fd), folder(std::move(folder)), size(st.st_size), mtime(st.st_mtim) {}
+  ~OpenFile() { folder ? glfs_closedir(fd) : glfs_close(fd); }
 
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
 
   glfs_fd_t* const fd;
-  const bool directory;
-  const off_t size;            // at open; a read that sees another size or mtime
-  const struct timespec mtime; // answers kChanged
+  const std::shared_ptr<Handle> folder;
+  const off_t size;             // at open; a read that sees another size or mtime
+  const struct timespec mtime;  // answers kChanged
 };
 
 // Who the process is, as the bricks will see it: for checks that cached metadata can't skip.

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -340,16 +341,22 @@ struct Entry {
   FileType type;
 };
 
-// Reads a whole folder and says how many completions that took.
-std::map<std::string, Entry> List(const std::shared_ptr<const Root>& root, int* batches) {
+uint32_t OpenFolder(const std::shared_ptr<const Root>& root) {
   OpenOptions listing;
   listing.listing = true;
   const Completion folder = client->Wait(client->Open(root, {""}, listing));
   CHECK(folder.status == Status::kOk);
+  CHECK(folder.type == FileType::kDirectory);
   CHECK(folder.file_id != 0);
+  return folder.file_id;
+}
+
+// Reads a whole folder, no name twice, and says how many completions that took.
+std::map<std::string, Entry> List(const std::shared_ptr<const Root>& root, int* batches) {
+  const uint32_t folder = OpenFolder(root);
   std::map<std::string, Entry> entries;
   for (*batches = 1;; ++*batches) {
-    const Answer part = Collect(*client, client->Wait(client->List(folder.file_id)));
+    const Answer part = Collect(*client, client->Wait(client->List(folder)));
     CHECK(part.completion.status == Status::kOk);
     for (size_t at = 0; at < part.body.size();) {
       Entry entry;
@@ -364,7 +371,7 @@ std::map<std::string, Entry> List(const std::shared_ptr<const Root>& root, int* 
     if (part.completion.candidate == 1) break;
     CHECK(*batches < 1000);
   }
-  client->Release(folder.file_id);
+  client->Release(folder);
   return entries;
 }
 
@@ -377,8 +384,10 @@ void Listings() {
   WriteFile(Mount("/list/file"), std::string(1234, 'x'));
   WriteFile(Mount("/list/" + std::string(255, 'n')), "");
   MakeLink("file", Mount("/list/link"));
+  // Names of many lengths, so that the blocks end anywhere.
+  const auto name_of = [](int i) { return std::to_string(i) + std::string(200 + i % 52, 'm'); };
   for (int i = 0; i < kMany; ++i) {
-    const std::string name = std::to_string(i) + std::string(230, 'm');
+    const std::string name = name_of(i);
     MUST(close(creat(Mount("/many/" + name).c_str(), 0644)));
   }
   int batches = 0;
@@ -387,7 +396,7 @@ void Listings() {
   CHECK_EQ(entries.size(), 4u);
   CHECK(entries.at("folder").type == FileType::kDirectory);
   CHECK(entries.at("file").type == FileType::kRegular);
-  CHECK(entries.at("link").type == FileType::kOther);
+  CHECK(entries.at("link").type == FileType::kLink);
   CHECK_EQ(entries.at("file").size, 1234.0);
   struct stat st;
   MUST(stat(Mount("/list/file").c_str(), &st));
@@ -395,15 +404,87 @@ void Listings() {
   CHECK_EQ(entries.count(std::string(255, 'n')), 1u);
   entries = List(MakeRoot("/many", SymlinkPolicy::kDeny), &batches);
   CHECK_EQ(entries.size(), static_cast<size_t>(kMany));
-  CHECK_EQ(batches, 2);
+  for (int i = 0; i < kMany; ++i) CHECK_EQ(entries.count(name_of(i)), 1u);
+  CHECK(batches >= 2);
   CHECK(List(MakeRoot("/bare", SymlinkPolicy::kDeny), &batches).empty());
+}
+
+void ListedNames() {
+  int batches = 0;
+  // Bricks refuse some of these names to clients.
+  for (const char* name : {".trashcan", ".shard", ".landfill", ".snaps"}) {
+    const int made = mkdir(Mount(std::string("/") + name).c_str(), 0755);
+    CHECK(made == 0 || errno == EPERM || errno == EEXIST);
+  }
+  MUST(access(Mount("/.snaps").c_str(), F_OK));
+  auto entries = List(MakeRoot("/", SymlinkPolicy::kDeny), &batches);
+  for (const char* name : {".", "..", ".glusterfs", ".trashcan", ".meta", ".shard", ".landfill", ".snaps"}) {
+    CHECK_EQ(entries.count(name), 0u);
+  }
+  for (const char* name : {"names", "list", "rootlink"}) CHECK_EQ(entries.count(name), 1u);
+  // Below the root only .snaps is GlusterFS' own.
+  entries = List(MakeRoot("/names", SymlinkPolicy::kDeny), &batches);
+  CHECK_EQ(entries.count(".glusterfs"), 1u);
+  CHECK_EQ(entries.count(".hidden"), 1u);
+  CHECK_EQ(entries.count(".snaps"), 0u);
+  entries = List(MakeRoot("/types", SymlinkPolicy::kDeny), &batches);
+  CHECK(entries.at("fifo").type == FileType::kOther);
+  CHECK(entries.at("socket").type == FileType::kOther);
+}
+
+// What is renamed, made and removed meanwhile may be there or not; what stays is there, once.
+void ListedUnderWay() {
+  constexpr int kFiles = 3000;
+  MakeDir(Mount("/busy"));
+  const auto path_of = [](const char* kind, int i) {
+    return Mount("/busy/") + kind + std::to_string(i) + std::string(150, 'b');
+  };
+  for (int i = 0; i < kFiles; ++i) MUST(close(creat(path_of(i % 3 ? "stays" : "goes", i).c_str(), 0644)));
+  const auto root = MakeRoot("/busy", SymlinkPolicy::kDeny);
+  const uint32_t folder = OpenFolder(root);
+  std::map<std::string, int> seen;
+  for (int batch = 0, next = 0; batch < 1000; ++batch) {
+    const Answer part = Collect(*client, client->Wait(client->List(folder)));
+    CHECK(part.completion.status == Status::kOk);
+    for (size_t at = 0; at < part.body.size();) {
+      const size_t length = static_cast<uint8_t>(part.body[at + 17]);
+      ++seen[part.body.substr(at + 18, length)];
+      at += 18 + length;
+    }
+    if (part.completion.candidate == 1) break;
+    for (const int end = next + 600; next < end && next < kFiles; next += 3) {
+      MUST(unlink(path_of("goes", next).c_str()));
+      MUST(close(creat(path_of("comes", next).c_str(), 0644)));
+    }
+  }
+  int stay = 0;
+  for (const auto& [name, times] : seen) {
+    if (name.rfind("stays", 0) != 0) continue;
+    CHECK_EQ(times, 1);
+    ++stay;
+  }
+  CHECK_EQ(stay, kFiles / 3 * 2);
+  client->Release(folder);
+}
+
+void ListedAndRemoved() {
+  MakeDir(Mount("/brief"));
+  const auto root = MakeRoot("/brief", SymlinkPolicy::kDeny);
+  const uint32_t folder = OpenFolder(root);
+  MUST(rmdir(Mount("/brief").c_str()));
+  const Completion answer = client->Wait(client->List(folder));
+  // The end, or an error: nothing that is not there.
+  CHECK(answer.status != Status::kOk || (answer.candidate == 1 && answer.length == 0));
+  if (answer.block) client->blocks().Release(answer.block);
+  client->Release(folder);
+  OpenOptions listing;
+  listing.listing = true;
+  CHECK(client->Wait(client->Open(root, {""}, listing)).status == Status::kNotFound);
 }
 
 void BadHandles() {
   const auto root = MakeRoot("/", SymlinkPolicy::kDeny);
-  OpenOptions listing;
-  listing.listing = true;
-  const uint32_t folder = client->Wait(client->Open(root, {"list"}, listing)).file_id;
+  const uint32_t folder = OpenFolder(MakeRoot("/list", SymlinkPolicy::kDeny));
   const Answer file = Get(*client, root, "sizes/9876543");
   const uint32_t id = file.completion.file_id;
   CHECK(folder != 0 && id != 0);
@@ -436,6 +517,9 @@ int main(int argc, char** argv) {
   Run("sizes", Sizes);
   Run("sparse", Sparse);
   Run("listings", Listings);
+  Run("listed names", ListedNames);
+  Run("listed under way", ListedUnderWay);
+  Run("listed and removed", ListedAndRemoved);
   Run("bad handles", BadHandles);
   CHECK_EQ(client->blocks().stats().in_use, 0u);
   client->Close();
