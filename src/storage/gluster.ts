@@ -1,9 +1,12 @@
 /** Storage over the addon: one connected volume. Adds deadlines and cancellation to what native.ts passes through. */
 import type { Deadlines } from './deadlines.js';
+import { parseEntries } from './folder.js';
 import { type Completion, FileType, type Native, Status } from './native.js';
 import type {
   Cancel,
+  FolderResult,
   OpenFile,
+  OpenFolder,
   OpenRequest,
   OpenResult,
   ReadResult,
@@ -63,7 +66,7 @@ export class GlusterStorage {
           INLINE_LIMIT,
           FIRST_CHUNK,
           request.from,
-          request.body,
+          request,
           settle,
         ),
       (completion) => this.#opened(completion, request.from),
@@ -74,11 +77,12 @@ export class GlusterStorage {
   #opened(completion: Completion, from: number): OpenResult {
     const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } =
       completion;
+    const isDirectory = type === FileType.directory;
     return {
       ok: true,
       candidate,
       stat: {
-        type: type === FileType.directory ? 'directory' : 'file',
+        type: isDirectory ? 'directory' : 'file',
         size,
         mtimeSeconds,
         mtimeNanoseconds,
@@ -86,8 +90,8 @@ export class GlusterStorage {
       },
       chunk,
       chunkOffset: fileId === 0 ? 0 : from,
-      file: fileId === 0 ? null : this.#file(fileId),
-      folder: null,
+      file: fileId === 0 || isDirectory ? null : this.#file(fileId),
+      folder: fileId === 0 || !isDirectory ? null : this.#folder(fileId),
     };
   }
 
@@ -104,6 +108,35 @@ export class GlusterStorage {
       release: () => {
         if (released) throw new Error('a file was released twice');
         released = true;
+        this.native.release(this.volume, id);
+      },
+    };
+  }
+
+  #folder(id: number): OpenFolder {
+    let released = false;
+    let cancel: Cancel | null = null;
+    return {
+      next: (done) => {
+        if (released || cancel) throw new Error('a folder is read by one call at a time');
+        cancel = this.#call<FolderResult>(
+          (settle) => this.native.list(this.volume, id, settle),
+          ({ chunk, candidate }) => {
+            if (!chunk) return failure(Status.io, 0);
+            const entries = parseEntries(chunk.bytes);
+            chunk.release();
+            return { ok: true, entries, last: candidate === 1 };
+          },
+          (result) => {
+            cancel = null;
+            done(result);
+          },
+        );
+      },
+      release: () => {
+        if (released) throw new Error('a folder was released twice');
+        released = true;
+        cancel?.();
         this.native.release(this.volume, id);
       },
     };

@@ -28,7 +28,7 @@ export const Status = {
 } as const;
 
 /** The same numbers as `FileType` in addon/jobs.h. */
-export const FileType = { none: 0, regular: 1, directory: 2, other: 3 } as const;
+export const FileType = { none: 0, regular: 1, directory: 2, other: 3, link: 4 } as const;
 
 /** What connects a volume; the addon's VolumeSpec. */
 export interface NativeSpec {
@@ -111,6 +111,7 @@ const COLUMNS = 16;
 const MAX_JOBS = 65536;
 const POLICIES = { deny: 0, inside: 1, follow: 2 } as const;
 const WANT_BODY = 1;
+const WANT_LISTING = 2;
 
 /** The package's folder: the first one above this file with a package.json. */
 function packageRoot(): string {
@@ -196,7 +197,7 @@ export class Native {
     inlineLimit: number,
     firstChunk: number,
     firstOffset: number,
-    body: boolean,
+    wanted: { readonly body: boolean; readonly listing: boolean },
     done: CompletionHandler,
   ): number {
     const token = this.#freeTokens.pop();
@@ -209,7 +210,7 @@ export class Native {
       inlineLimit,
       firstChunk,
       firstOffset,
-      body ? WANT_BODY : 0,
+      (wanted.body ? WANT_BODY : 0) | (wanted.listing ? WANT_LISTING : 0),
     );
     return this.#submitted(token, status, done);
   }
@@ -227,7 +228,14 @@ export class Native {
     return this.#submitted(token, this.#binding.read(volume, token, file, offset, length), done);
   }
 
-  /** Closes a file in the background. */
+  /** As `open`, for the next entries of a folder; `candidate` of the completion is 1 at its end. See folder.ts. */
+  list(volume: number, file: number, done: CompletionHandler): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    return this.#submitted(token, this.#binding.list(volume, token, file), done);
+  }
+
+  /** Closes a file or folder in the background. */
   release(volume: number, file: number): void {
     this.#binding.release(volume, file);
   }

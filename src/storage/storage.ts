@@ -61,6 +61,38 @@ export interface OpenFile {
   release(): void;
 }
 
+/** One name in a folder. */
+export interface FolderEntry {
+  /** Bytes, as paths are; one segment, neither `.` nor `..` nor one of GlusterFS' own. */
+  readonly name: string;
+  /** A link is not resolved. `other`: a FIFO, socket or device. */
+  readonly type: 'file' | 'directory' | 'link' | 'other';
+  /** Bytes. */
+  readonly size: number;
+  readonly mtimeSeconds: number;
+}
+
+export interface FolderBatch {
+  readonly ok: true;
+  /** In no order. There may be none, although more will come. */
+  readonly entries: readonly FolderEntry[];
+  /** The folder is at its end: `next` must not be called again. */
+  readonly last: boolean;
+}
+
+/** A folder that is being listed. `release` must be called exactly once. */
+export interface OpenFolder {
+  /**
+   * Reads some more entries, up to 256 KiB of them, in one job of about 100 ms at most on a healthy volume. One call at a
+   * time, and none after an error. `done` is never called from inside this call, nor after `release`.
+   */
+  next(done: (result: FolderResult) => void): void;
+  /** May be called while a `next` is under way: what that finds is thrown away. */
+  release(): void;
+}
+
+export type FolderResult = FolderBatch | StorageError;
+
 export type ReadResult = { readonly ok: true; readonly chunk: Chunk } | StorageError;
 
 export interface Opened {
@@ -77,7 +109,8 @@ export interface Opened {
   readonly chunkOffset: number;
   /** For the rest, when the file is larger than the inline limit. */
   readonly file: OpenFile | null;
-  readonly folder: null;
+  /** For the entries of a directory that was asked for with `listing`. */
+  readonly folder: OpenFolder | null;
 }
 
 export type OpenResult = Opened | StorageError;
@@ -90,6 +123,7 @@ export interface OpenRequest {
   readonly body: boolean;
   /** The first byte that will be wanted, as far as that is known before the size is. */
   readonly from: number;
+  /** true: a directory is opened to be listed, or answers 'forbidden' where that is not allowed. */
   readonly listing: boolean;
 }
 
