@@ -1,6 +1,6 @@
 /** A listing as a page that needs nothing else: no script, no other file. Pure. */
 import type { FolderEntry } from '../storage/storage.js';
-import { folderIcon, kindOf } from './listing_icons.js';
+import { FOLDER_ICON, kindOf } from './listing_icons.js';
 import { DEFAULT_ORDER, type Order } from './listing_order.js';
 import type { ListingFormat, Totals } from './listing_page.js';
 import { STYLE } from './listing_style.js';
@@ -15,8 +15,6 @@ export interface PageOptions {
 }
 
 const shown = (name: string): string => escapeHtml(visibleName(name));
-
-const FAVICON = escapeHtml(folderIcon('#4b93e6'));
 
 /** Links are relative throughout: behind a proxy the site may have another path than here. */
 export function htmlFormat({ path, prefix, order }: PageOptions): ListingFormat {
@@ -52,7 +50,7 @@ function head(path: string, prefix: string, order: Order): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 ${robots}<title>Index of ${shown(path)}</title>
-<link rel="icon" href="${FAVICON}">
+<link rel="icon" href="${FOLDER_ICON}">
 <style>${STYLE}</style>
 </head>
 <body>
@@ -88,19 +86,19 @@ function summary({ folders, files, bytes }: Totals): string {
 }
 
 const COLUMNS = [
-  { by: 'name', text: 'Name', firstDescending: false },
-  { by: 'size', text: 'Size', firstDescending: true },
-  { by: 'date', text: 'Modified (UTC)', firstDescending: true },
+  { by: 'name', html: 'Name', firstDescending: false },
+  { by: 'size', html: 'Size', firstDescending: true },
+  { by: 'date', html: 'Modified<span> (UTC)</span>', firstDescending: true },
 ] as const;
 
 /** Each heading sorts by its column; the sorted one turns the order round. null: nothing is sorted. */
 function headings(order: Order | null): string {
-  return COLUMNS.map(({ by, text, firstDescending }) => {
-    if (order === null) return `<th scope="col">${text}</th>`;
+  return COLUMNS.map(({ by, html, firstDescending }) => {
+    if (order === null) return `<th scope="col">${html}</th>`;
     const isSorted = order.by === by;
     const aria = order.descending ? 'descending' : 'ascending';
     const next = (isSorted ? !order.descending : firstDescending) ? 'desc' : 'asc';
-    return `<th scope="col"${isSorted ? ` aria-sort="${aria}"` : ''}><a rel="nofollow" href="?sort=${by}&amp;order=${next}">${text}</a></th>`;
+    return `<th scope="col"${isSorted ? ` aria-sort="${aria}"` : ''}><a rel="nofollow" href="?sort=${by}&amp;order=${next}">${html}</a></th>`;
   }).join('');
 }
 

@@ -24,9 +24,12 @@ function controlPicture(char: string): string {
   return code === 0x7f ? '\u2421' : '\ufffd';
 }
 
-/** As decodeName, with a visible sign for each control character: a line break in a name breaks no line. */
+/**
+ * As decodeName, with a visible sign for each control character: a line break in a name breaks no line, and none of
+ * Unicode's embeddings, overrides and isolates makes `gnp.exe` look like `exe.png`.
+ */
 export const visibleName = (name: string): string =>
-  decodeName(name).replace(/\p{Cc}/gu, controlPicture);
+  decodeName(name).replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, controlPicture);
 
 /** Is it what its bytes say, so that `decodeName` loses nothing? */
 export const isUtf8 = (name: string): boolean =>

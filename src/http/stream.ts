@@ -1,11 +1,12 @@
 /**
  * A body of unknown length on its way to one client (RFC 9112 §7.1, chunked): pieces are pulled as the client takes them.
  *
- * Unlike `tryEnd`, `write` always takes all it is given: what the socket does not, stays in uWebSockets.js' buffer, and
- * nothing but another write, or an empty cork, sends it on; nor does anything but the next write's answer say whether it
- * has left. So a piece that follows a full socket begins with a probe, which adds little if the buffer is still there: it
- * never holds more than a piece and a few probes. What is left in it at the end, a piece at most, is out of our hands:
- * uWebSockets.js then gives the client 10 s for each part it takes.
+ * Unlike `tryEnd`, `write` always takes all it is given: what the socket does not, stays in uWebSockets.js' buffer. Nothing
+ * but another write or cork sends that on, nothing but the answer to the next write says whether it has left, and nothing
+ * but a write that does not fit, or the socket's becoming writable, ends the 10 s that it gives the client after one that
+ * did not. So a piece for a socket that was full begins with a probe, also each REARM_MS: the buffer never holds more than
+ * a piece and a few probes. Two things are out of our hands: what is left in the buffer at the end, a piece at most; and
+ * a client that was full just before the source came to a stand, which uWebSockets.js closes after 10 s.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { BodySource, Piece } from './body_source.js';
@@ -75,7 +76,7 @@ class Stream implements Ticking {
       this.res.close(); // calls the abort handler
       return;
     }
-    if (now - this.#lastWrite >= REARM_MS) this.#sendOn();
+    if (now - this.#lastWrite >= REARM_MS) this.#goOn();
   }
 
   #pull(): void {
@@ -109,13 +110,19 @@ class Stream implements Ticking {
 
   #onWritable(): boolean {
     this.#lastProgress = performance.now();
+    this.#goOn();
+    return this.#room === 'yes';
+  }
+
+  /** Sends on what is in the buffer, and re-arms uWebSockets.js' 10 s where it does not all go. */
+  #goOn(): void {
     if (this.#held) {
       this.#write();
-    } else {
-      this.#sendOn();
-      this.#room = 'unknown';
+      return;
     }
-    return this.#room === 'yes';
+    this.#lastWrite = performance.now();
+    this.res.cork(() => undefined);
+    this.#room = 'unknown';
   }
 
   /** Writes what is held as far as there is room, then pulls the next piece, so that it is at hand in time. */
@@ -143,12 +150,6 @@ class Stream implements Ticking {
     if (this.#headWritten) return;
     this.#headWritten = true;
     this.res.writeStatus(this.head);
-  }
-
-  /** Sends on what is in the buffer, and re-arms uWebSockets.js' 10 s if it does not all go. */
-  #sendOn(): void {
-    this.#lastWrite = performance.now();
-    this.res.cork(() => undefined);
   }
 
   #end(complete: boolean): void {

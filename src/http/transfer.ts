@@ -21,14 +21,20 @@ const CHUNK_BUDGET = 64 * 1024 * 1024;
  * uWebSockets.js ends a connection 10 s after a write that did not fit. Writing again re-arms that, so a client may rest
  * for as long as send-timeout says.
  */
-const REARM_MS = 4_000;
+export const REARM_MS = 4_000;
 const TICK_MS = 1_000;
 /** A client that takes nothing for this long loses what was read ahead for it. */
 const STALLED_MS = 1_000;
 
+/** Something that sends, and must look after its client now and then. */
+export interface Ticking {
+  /** Called about once a second. */
+  tick(now: number, sendTimeoutMs: number): void;
+}
+
 /** What a worker's transfers share. */
 export class Transfers {
-  readonly #active = new Set<Transfer>();
+  readonly #active = new Set<Ticking>();
   #timer: NodeJS.Timeout | null = null;
   /** Bytes in chunks that are held or being read. */
   heldBytes = 0;
@@ -36,12 +42,12 @@ export class Transfers {
   /** `sendTimeoutMs`: a client that takes nothing for so long is cut off. */
   constructor(private readonly sendTimeoutMs: number) {}
 
-  add(transfer: Transfer): void {
+  add(transfer: Ticking): void {
     this.#active.add(transfer);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
-  remove(transfer: Transfer): void {
+  remove(transfer: Ticking): void {
     this.#active.delete(transfer);
   }
 
@@ -79,7 +85,7 @@ interface Place {
   readonly offset: number;
 }
 
-export class Transfer {
+export class Transfer implements Ticking {
   /** In order of position; the first is the one that is being sent. */
   readonly #slots: Slot[] = [];
   #place: Place = { piece: 0, offset: 0 };
@@ -123,7 +129,7 @@ export class Transfer {
     this.#end(false);
   }
 
-  /** Called about once a second while the transfer lasts. */
+  /** While the transfer lasts. */
   tick(now: number, sendTimeoutMs: number): void {
     if (this.#ended || !this.#blocked) return;
     if (now - this.#lastProgress >= sendTimeoutMs) {
