@@ -23,7 +23,7 @@ const TASKS = {
     script: 'dist/test/support/demo.js',
   },
   test: {
-    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, 'attr'],
+    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, 'attr', 'chromium'],
     addon: true,
     script: 'dist/test/support/run-tests.js',
   },
