@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from './config/types.js';
 import type { Site } from './http/exchange.js';
 import { KeptPages } from './http/kept_pages.js';
+import { ListingMemory } from './http/listing_source.js';
 import { createBoundaries } from './http/multipart.js';
 import { createRouter } from './http/route.js';
 import type { HttpServer } from './http/server.js';
@@ -156,6 +157,7 @@ class Worker {
       },
       transfers: new Transfers(limits.sendTimeoutMs),
       pages: this.#pages,
+      listings: new ListingMemory(),
       accessLog: logged ? accessLog : null,
       log,
       counters: { total: 0, active: 0 },

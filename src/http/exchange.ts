@@ -4,6 +4,7 @@ import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
 import type { Cancel } from '../storage/storage.js';
 import type { KeptPages } from './kept_pages.js';
+import type { ListingMemory } from './listing_source.js';
 import { errorReply, type Reply } from './reply.js';
 import type { Request, Wanted } from './request.js';
 import type { Mount, Router } from './route.js';
@@ -15,6 +16,7 @@ export interface Site {
   readonly wanted: Wanted;
   readonly transfers: Transfers;
   readonly pages: KeptPages;
+  readonly listings: ListingMemory;
   /** null: no access log. */
   readonly accessLog: AccessLog | null;
   readonly log: Logger;

@@ -1,8 +1,9 @@
 /** From a path on a mount to the reply: asks the storage, as often as it takes. */
 import { catalogue, type RequestErrorCode } from '../errors.js';
-import type { Opened, OpenResult } from '../storage/storage.js';
+import type { Opened, OpenFolder, OpenResult } from '../storage/storage.js';
 import { hasPreconditions } from './conditional.js';
 import type { Exchange } from './exchange.js';
+import { prepareListing } from './listing.js';
 import { encodePath, encodeQuery } from './path.js';
 import { firstByte } from './range.js';
 import {
@@ -11,6 +12,7 @@ import {
   errorPageReply,
   errorReply,
   keptPageReply,
+  listingReply,
   preconditionReply,
   redirectReply,
   release,
@@ -98,6 +100,10 @@ function found(what: Search, result: OpenResult, withBody: boolean): void {
 
 function answerFolder(what: Search, opened: Opened): void {
   const { exchange, mount, rest } = what;
+  if (opened.folder && !what.isFallback) {
+    answerListing(what, opened.folder);
+    return;
+  }
   release(opened);
   if (what.isFallback) {
     answerError(exchange, 'GFS_NOT_FOUND');
@@ -110,6 +116,30 @@ function answerFolder(what: Search, opened: Opened): void {
     const location = `${encodePath(mount.prefix + rest)}/${query === '' ? '' : `?${encodeQuery(query)}`}`;
     exchange.reply(redirectReply(301, location, mount, exchange.isHead));
   }
+}
+
+function answerListing({ exchange, mount, rest }: Search, folder: OpenFolder): void {
+  if (mount.autoindex === 'off') throw new Error('a folder was opened that is not to be listed');
+  const format = mount.autoindex;
+  const request = {
+    format,
+    path: mount.prefix + rest,
+    prefix: mount.prefix,
+    query: exchange.request.query,
+    storage: mount.storage,
+    root: mount.root,
+    folderPath: rest,
+    links: mount.symlinks !== 'deny',
+    hidden: mount.hidden,
+  };
+  exchange.waitFor(
+    prepareListing(folder, request, exchange.site.listings, (listing) =>
+      guard(exchange, () => {
+        if (listing.kind === 'failed') answerError(exchange, requestError(listing.error.code));
+        else exchange.reply(listingReply(listing, format, mount, exchange.isHead));
+      }),
+    ),
+  );
 }
 
 /** Answers with the mount's page for the error, where it has one that can be read; else with a line of text. */

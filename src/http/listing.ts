@@ -7,6 +7,7 @@
  */
 import type { Cancel, FolderEntry, OpenFolder, StorageError } from '../storage/storage.js';
 import type { BodySource } from './body_source.js';
+import type { Header } from './head.js';
 import { type EntriesOptions, type EntriesResult, EntryReader } from './listing_entries.js';
 import { htmlFormat } from './listing_html.js';
 import { jsonFormat } from './listing_json.js';
@@ -41,11 +42,12 @@ export interface ListingRequest extends EntriesOptions {
   readonly query: string;
 }
 
-/** The headers of a listing's answer: how its content is to be taken. As of reply.ts, without the status line. */
-export const listingHeaders = (format: 'html' | 'json'): string =>
-  format === 'html'
-    ? `Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: ${CONTENT_SECURITY_POLICY}`
-    : 'Content-Type: application/json\r\nX-Content-Type-Options: nosniff';
+/** The headers of a listing's answer: how its content is to be taken. */
+export const listingHeaders = (format: 'html' | 'json'): readonly Header[] => [
+  ['Content-Type', format === 'html' ? 'text/html; charset=utf-8' : 'application/json'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ...(format === 'html' ? [['Content-Security-Policy', CONTENT_SECURITY_POLICY] as const] : []),
+];
 
 /**
  * Lists a folder, which it takes over. `done` is called once, never from inside this call. The returned function is for a

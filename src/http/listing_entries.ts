@@ -124,7 +124,8 @@ export class EntryReader {
   #open(name: string, done: (result: OpenResult) => void): void {
     const { storage, root, folderPath } = this.options;
     const candidates = [folderPath + name];
-    const cancel = storage.open({ root, candidates, body: false, listing: false }, (result) => {
+    const request = { root, candidates, body: false, listing: false, from: 0 };
+    const cancel = storage.open(request, (result) => {
       this.#lookups.delete(cancel);
       done(result);
     });

@@ -3,12 +3,14 @@ import { STATUS_CODES } from 'node:http';
 import { catalogue, type RequestErrorCode } from '../errors.js';
 import type { Opened, Stat, StorageErrorCode } from '../storage/storage.js';
 import type { FileBody } from './body.js';
+import type { BodySource } from './body_source.js';
 import type { Conditions } from './conditional.js';
 import { evaluatePreconditions, rangeCounts, type Validators } from './conditional.js';
 import { httpDate } from './dates.js';
 import type { Encoding } from './encodings.js';
 import { type Header, renderHead } from './head.js';
 import type { KeptPage } from './kept_pages.js';
+import { type Listing, listingHeaders } from './listing.js';
 import { multipart } from './multipart.js';
 import { type ByteRange, contentRange, decideRange } from './range.js';
 import type { Mount } from './route.js';
@@ -24,6 +26,13 @@ export type Reply =
       readonly status: number;
       readonly head: string;
       readonly body: FileBody;
+    }
+  /** Of unknown length. */
+  | {
+      readonly kind: 'stream';
+      readonly status: number;
+      readonly head: string;
+      readonly source: BodySource;
     };
 
 /** What a reply needs to know of the request. */
@@ -106,15 +115,40 @@ export function keptPageReply(
   mount: Mount,
   isHead: boolean,
 ): Reply {
-  const { status } = catalogue[code];
   const headers: Header[] = [['Content-Type', mount.types.of(name)], ...errorHeaders(code)];
-  const length = bytes.length;
+  return bytesReply(catalogue[code].status, headers, bytes, mount, isHead);
+}
+
+/** A body that is in memory. */
+function bytesReply(
+  status: number,
+  headers: readonly Header[],
+  bytes: Uint8Array,
+  mount: Mount,
+  isHead: boolean,
+): Reply {
+  const { length } = bytes;
   if (isHead || length === 0) {
-    headers.push(['Content-Length', String(length)]);
-    return { kind: 'empty', status, head: renderHead(status, headers, mount) };
+    const announced: Header[] = [...headers, ['Content-Length', String(length)]];
+    return { kind: 'empty', status, head: renderHead(status, announced, mount) };
   }
   const body = { length, pieces: [{ kind: 'bytes', bytes } as const], ...NOTHING_OPEN };
   return { kind: 'file', status, head: renderHead(status, headers, mount), body };
+}
+
+/** The listing of a folder, which it takes over. */
+export function listingReply(
+  listing: Exclude<Listing, { readonly kind: 'failed' }>,
+  format: 'html' | 'json',
+  mount: Mount,
+  isHead: boolean,
+): Reply {
+  const headers = listingHeaders(format);
+  if (listing.kind === 'whole') return bytesReply(200, headers, listing.body, mount, isHead);
+  const head = renderHead(200, headers, mount);
+  if (!isHead) return { kind: 'stream', status: 200, head, source: listing.source };
+  listing.source.cancel();
+  return { kind: 'empty', status: 200, head };
 }
 
 const NOTHING_OPEN = { chunk: null, chunkOffset: 0, file: null };
@@ -295,7 +329,8 @@ const body = (opened: Opened, length: number, pieces: FileBody['pieces']): FileB
 });
 
 /** Gives back what a storage call handed over. */
-export function release({ chunk, file }: Opened): void {
+export function release({ chunk, file, folder }: Opened): void {
   chunk?.release();
   file?.release();
+  folder?.release();
 }

@@ -1,6 +1,7 @@
 /** Puts a reply onto the socket. What it was handed is released, whatever happens to the client. */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Reply } from './reply.js';
+import { streamBody } from './stream.js';
 import { Transfer, type Transfers } from './transfer.js';
 
 /**
@@ -41,6 +42,8 @@ export function send(
       return null;
     case 'file':
       return sendFile(res, reply, close, transfers, sent);
+    case 'stream':
+      return streamBody(res, reply.head, close, reply.source, transfers, sent);
     default: {
       const impossible: never = reply;
       throw new Error(`unknown reply ${String(impossible)}`);

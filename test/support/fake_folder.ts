@@ -68,7 +68,15 @@ export class FakeTargets implements Storage {
       const type = target.type === 'directory' ? 'directory' : 'file';
       const { size = 0, mtimeSeconds = 0 } = target;
       const stat = { type, size, mtimeSeconds, mtimeNanoseconds: 0, gfid: '0'.repeat(32) } as const;
-      done({ ok: true, candidate: 0, stat, chunk: null, file: null, folder: null });
+      done({
+        ok: true,
+        candidate: 0,
+        stat,
+        chunk: null,
+        chunkOffset: 0,
+        file: null,
+        folder: null,
+      });
     });
     return () => {
       clearImmediate(timer);
