@@ -1,4 +1,5 @@
 /** The command line of `npm run bench`. See HELP. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULT_PEERS, PEERS } from './peers/index.js';
 import { SCENARIOS } from './scenarios.js';
@@ -17,6 +18,8 @@ export interface Options {
   readonly volumeOptions: Readonly<Record<string, string>>;
   /** Further lines of gfserve's `[volume]` section. */
   readonly gfserveVolume: readonly string[];
+  /** Another built checkout of gfserve, as an absolute path; null: none. */
+  readonly other: string | null;
 }
 
 export class UsageError extends Error {}
@@ -48,6 +51,7 @@ ${list(VOLUME_PROFILES)}
   --profile NAME         volume options (default ${DEFAULT_PROFILE})
   --volume-option K=V    one more volume option; may be repeated
   --gfserve-volume LINE  a line for gfserve's [volume] section, as "threads = 16"; may be repeated
+  --other DIR            a built checkout of gfserve, for the peer gfserve-other
   -h, --help
 
 Exit status: 0 done, 1 failed or (with --strict) a goal missed, 2 wrong usage.`;
@@ -92,6 +96,7 @@ function parse(argv: readonly string[]) {
         profile: { type: 'string' },
         'volume-option': { type: 'string', multiple: true },
         'gfserve-volume': { type: 'string', multiple: true },
+        other: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -105,6 +110,9 @@ export function readOptions(argv: readonly string[]): Options | null {
   const { values, positionals } = parse(argv);
   if (values.help === true) return null;
   const peers = values.peers === undefined ? DEFAULT_PEERS : values.peers.split(',');
+  if (peers.includes('gfserve-other') && values.other === undefined) {
+    throw new UsageError('the peer gfserve-other needs --other DIR');
+  }
   const scenarios = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
   const profile = values.profile ?? DEFAULT_PROFILE;
   names([profile], VOLUME_PROFILES, 'profile');
@@ -120,5 +128,6 @@ export function readOptions(argv: readonly string[]): Options | null {
       ...Object.fromEntries((values['volume-option'] ?? []).map(keyValue)),
     },
     gfserveVolume: values['gfserve-volume'] ?? [],
+    other: values.other === undefined ? null : resolve(values.other),
   };
 }

@@ -19,6 +19,7 @@ export interface StageOptions {
   readonly peers: readonly string[];
   readonly volumeOptions: Readonly<Record<string, string>>;
   readonly gfserveVolume: readonly string[];
+  readonly other: string | null;
 }
 
 export interface Stage {
@@ -95,7 +96,7 @@ export async function setStage(options: StageOptions, cleanup: Cleanup, log: Log
   const smallPathsFile = join(workDir, 'small-paths');
   await writeFile(smallPathsFile, dataset.small.map(({ path }) => `${path}\n`).join(''));
   const base = { cluster, volume: VOLUME, workDir, dataset, smallPathsFile };
-  const ground: Ground = { ...base, gfserveVolume: options.gfserveVolume };
+  const ground: Ground = { ...base, gfserveVolume: options.gfserveVolume, other: options.other };
   const peers = await startPeers(options.peers, ground, cleanup, log);
   const bricks = await cluster.bricks(VOLUME);
   const [volume] = await cluster.volumes();

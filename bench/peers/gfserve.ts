@@ -7,10 +7,10 @@ import { type Ground, httpPeer, type Peer, type PeerKind } from './peer.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-async function start(ground: Ground): Promise<Peer> {
+async function start(ground: Ground, cli: string, name: string): Promise<Peer> {
   const port = await freePort();
   const lines = [`servers = ${ground.cluster.addresses.join(', ')}`, ...ground.gfserveVolume];
-  const file = join(ground.workDir, 'gfserve.ini');
+  const file = join(ground.workDir, `${name}.ini`);
   await writeFile(
     file,
     `[server]
@@ -25,8 +25,8 @@ path = /
 volume = ${ground.volume}
 `,
   );
-  const command = [process.execPath, CLI, '--config', file];
-  const daemon = await Daemon.start(command, port, join(ground.workDir, 'gfserve.log'));
+  const command = [process.execPath, cli, '--config', file];
+  const daemon = await Daemon.start(command, port, join(ground.workDir, `${name}.log`));
   const extra = ground.gfserveVolume.map((line) => `, ${line}`).join('');
   return httpPeer(daemon, `one worker, access log off${extra}`);
 }
@@ -34,5 +34,15 @@ volume = ${ground.volume}
 export const gfserve: PeerKind = {
   title: 'gfserve, one worker',
   missing: () => null,
-  start,
+  start: (ground) => start(ground, CLI, 'gfserve'),
+};
+
+/** What a change costs is seen against the state before it, in the same run. */
+export const gfserveOther: PeerKind = {
+  title: 'gfserve of the built checkout that --other names',
+  missing: () => null,
+  start: (ground) => {
+    if (ground.other === null) throw new Error('the peer gfserve-other needs --other DIR');
+    return start(ground, join(ground.other, 'dist', 'src', 'cli.js'), 'gfserve-other');
+  },
 };

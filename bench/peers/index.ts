@@ -1,5 +1,5 @@
 /** All peers, by the names that the command line and the report give them. */
-import { gfserve } from './gfserve.js';
+import { gfserve, gfserveOther } from './gfserve.js';
 import { limit } from './limit.js';
 import { nginxFuse, nginxFuseCache } from './nginx.js';
 import type { PeerKind } from './peer.js';
@@ -10,6 +10,7 @@ export const SUBJECT = 'gfserve';
 
 export const PEERS: Readonly<Record<string, PeerKind>> = {
   [SUBJECT]: gfserve,
+  'gfserve-other': gfserveOther,
   uwsgi,
   'uwsgi-router': uwsgiRouter,
   'uwsgi-keepalive': uwsgiKeepalive,

@@ -18,6 +18,8 @@ export interface Ground {
   readonly smallPathsFile: string;
   /** Further lines of gfserve's `[volume]` section. */
   readonly gfserveVolume: readonly string[];
+  /** Another built checkout of gfserve; null: none. */
+  readonly other: string | null;
 }
 
 export interface Peer {
