@@ -2,6 +2,7 @@
 import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { get } from '../client.js';
 import { until } from '../gfserve.js';
 import { ODD_NAME } from './content.js';
@@ -56,6 +57,11 @@ function checksOf({ ports: { http: port }, mounts }: World): Record<string, Chec
     'an image of /foo': same('/foo/dusk.png', join(downloads, 'dusk.png'), 'image/png'),
     'a large file of /foo': same('/foo/medium.bin', join(downloads, 'medium.bin'), binary),
     HEAD: () => head(port, '/'),
+    'a range': () => range(port, '/files/large.bin', join(unbit001, 'files/large.bin')),
+    'no change': () => unchanged(port, '/pictures/waves.png'),
+    'a compressed file': () => compressed(port, '/style.css', join(unbit001, 'style.css')),
+    'a redirect rule': () => redirected(port, '/download', '/files/large.bin', 302),
+    'a listing': () => listed(port, '/browse/files/', [ODD_NAME, 'large.bin']),
     'a missing file': () => missing(port, '/files/missing.txt'),
     'a directory': () => redirected(port, '/pictures', '/pictures/'),
     'an edit': () => edited(port, '/files/notes.txt', join(unbit001, 'files/notes.txt')),
@@ -128,11 +134,59 @@ async function missing(port: number, path: string): Promise<string> {
   return `${path}: 404`;
 }
 
-async function redirected(port: number, path: string, location: string): Promise<string> {
+async function redirected(
+  port: number,
+  path: string,
+  location: string,
+  wanted = 301,
+): Promise<string> {
   const { status, headers } = await get(port, path);
-  expect('the status', status, 301);
+  expect('the status', status, wanted);
   expect('Location', headers.location, location);
-  return `${path}: 301 to ${location}`;
+  return `${path}: ${wanted} to ${location}`;
+}
+
+/** The middle of a file. */
+async function range(port: number, path: string, file: string): Promise<string> {
+  const volume = await open(file);
+  try {
+    const { size: bytes } = await volume.stat();
+    const start = Math.floor(bytes / 2);
+    const headers = { Range: `bytes=${start}-${start + 99_999}` };
+    const answer = await get(port, path, { headers });
+    expect('the status', answer.status, 206);
+    const wanted = await readAt(volume, start, 100_000);
+    if (!answer.body.equals(wanted)) throw new Error("differs from the volume's");
+    return `${path}: ${String(answer.headers['content-range'])}, the same as on the volume`;
+  } finally {
+    await volume.close();
+  }
+}
+
+async function unchanged(port: number, path: string): Promise<string> {
+  const { etag = '' } = (await get(port, path)).headers;
+  const answer = await get(port, path, { headers: { 'If-None-Match': etag } });
+  expect('the status', answer.status, 304);
+  expect('the number of bytes', answer.body.length, 0);
+  return `${path}: 304, nothing is sent again`;
+}
+
+async function compressed(port: number, path: string, file: string): Promise<string> {
+  const answer = await get(port, path, { headers: { 'Accept-Encoding': 'gzip' } });
+  expect('Content-Encoding', answer.headers['content-encoding'], 'gzip');
+  const text = await readFile(file);
+  if (!gunzipSync(answer.body).equals(text)) throw new Error("differs from the volume's");
+  return `${path}: ${answer.body.length} instead of ${text.length} bytes`;
+}
+
+async function listed(port: number, path: string, names: readonly string[]): Promise<string> {
+  const { status, body } = await get(port, path);
+  expect('the status', status, 200);
+  for (const name of names) {
+    const text = name.replace('&', '&amp;');
+    if (!body.toString().includes(text)) throw new Error(`"${name}" is not on the page`);
+  }
+  return `${path}: a page with every name`;
 }
 
 /** Changes a file through the FUSE mount, in place and by renaming another one over it. */

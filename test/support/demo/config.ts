@@ -39,6 +39,18 @@ ping-timeout = 3s
 path = /
 volume = unbit001
 charset = utf-8
+precompressed = gzip            ; style.css.gz is sent for style.css to whoever takes gzip
+cache-control[] = "*.png public, max-age=3600"
+redirect[] = "^/download$ /files/large.bin"
+header[] = "X-Content-Type-Options: nosniff"
+
+; The same pictures, as a folder to look through.
+[mount browse]
+path = /browse
+volume = unbit001
+charset = utf-8
+index = none                    ; so that every folder is listed
+autoindex = html
 
 [mount foo]
 path = /foo                     ; takes /foo and all below it

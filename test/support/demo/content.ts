@@ -1,8 +1,9 @@
 /** What the demo puts on its volumes: the files beside this one, and those that code makes. */
 import { createCipheriv, createHash } from 'node:crypto';
-import { cp, open, writeFile } from 'node:fs/promises';
+import { cp, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { BrickInfo } from '../cluster/cluster.js';
 import { PICTURES } from './pictures.js';
 
@@ -28,6 +29,7 @@ export async function fillSite(
     await writeFile(join(root, 'pictures', name), PICTURES[name]());
     stop.throwIfAborted();
   }
+  await writeFile(join(root, 'style.css.gz'), gzipSync(await readFile(join(root, 'style.css'))));
   const files = join(root, 'files');
   const volume = {
     name: 'unbit001',

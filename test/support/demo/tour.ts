@@ -13,6 +13,7 @@ export function showTour({ ports, dir, mounts, gfserve }: World): void {
   say();
   served(`${url}/`, 'a site on the volume unbit001, three copies of each file');
   served(`${url}/foo/`, 'the volume downloads, each file on one brick');
+  served(`${url}/browse/`, 'the first volume again, as folders to look through');
   served(`${adminUrl}/status`, 'the workers and their volumes');
   say();
   say(bold('In another terminal, in this folder:'));
@@ -22,6 +23,10 @@ export function showTour({ ports, dir, mounts, gfserve }: World): void {
   ]);
   tries('300 MiB, and whether they are the right ones', [
     `curl ${url}/files/large.bin | sha256sum; grep large.bin ${mounts.unbit001}/files/SHA256SUMS`,
+  ]);
+  tries('a piece of it, and what has not changed is not sent again', [
+    `curl -s -r 1000000-1000099 ${url}/files/large.bin | sha256sum`,
+    `curl -sI -H "If-None-Match: $(curl -sI ${url}/ | sed -n 's/^ETag: //Ip' | tr -d '\\r')" ${url}/ | head -1`,
   ]);
   tries('kill a brick: nobody notices', [
     cluster('kill-brick unbit001 0'),
