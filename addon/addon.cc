@@ -380,6 +380,30 @@ Napi::Value List(const Napi::CallbackInfo& info) {
   return ToStatus(info.Env(), self.Submit(*volume, std::move(job), false));
 }
 
+// probe(volume, token) → status; past the queue's bound, as the next one
+Napi::Value Probe(const Napi::CallbackInfo& info) {
+  Environment& self = Self(info);
+  Volume* volume = self.FindVolume(Uint32(info[0]));
+  if (!volume) return ToStatus(info.Env(), Status::kClosed);
+  auto job = std::make_unique<ProbeJob>(self.shared(), *volume, Token(info));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), true));
+}
+
+// watch(volume, token) → status
+Napi::Value Watch(const Napi::CallbackInfo& info) {
+  Environment& self = Self(info);
+  Volume* volume = self.FindVolume(Uint32(info[0]));
+  if (!volume) return ToStatus(info.Env(), Status::kClosed);
+  auto job = std::make_unique<WatchJob>(self.shared(), *volume, Token(info));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), true));
+}
+
+// setSpare(volume, threads): see ThreadPool
+void SetSpare(const Napi::CallbackInfo& info) {
+  Volume* volume = Self(info).FindVolume(Uint32(info[0]));
+  if (volume) volume->SetSpare(Uint32(info[1]));
+}
+
 // release(volume, file): never refused; a closed volume has closed the file already.
 void Release(const Napi::CallbackInfo& info) {
   Environment& self = Self(info);
@@ -422,15 +446,17 @@ Napi::Value Trim(const Napi::CallbackInfo& info) {
 // close(volume): its closed event comes when all is ended.
 void Close(const Napi::CallbackInfo& info) { Self(info).Close(Uint32(info[0])); }
 
-// stats(volume) → { threads, busy, queued, handles, openFiles }, or null when there is no such volume
+// stats(volume, stuckAfterMs) → { threads, busy, queued, stuck, handles, openFiles }, or null when there
+// is no such volume
 Napi::Value GetStats(const Napi::CallbackInfo& info) {
   Volume* volume = Self(info).FindVolume(Uint32(info[0]));
   if (!volume) return info.Env().Null();
-  const Volume::Stats stats = volume->stats();
+  const Volume::Stats stats = volume->stats(std::chrono::milliseconds(Uint32(info[1])));
   auto object = Napi::Object::New(info.Env());
   object.Set("threads", static_cast<double>(stats.pool.threads));
   object.Set("busy", static_cast<double>(stats.pool.busy));
   object.Set("queued", static_cast<double>(stats.pool.queued));
+  object.Set("stuck", static_cast<double>(stats.pool.stuck));
   object.Set("handles", static_cast<double>(stats.handles));
   object.Set("openFiles", static_cast<double>(stats.open_files));
   return object;
@@ -456,6 +482,9 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New<Open>(env));
   exports.Set("read", Napi::Function::New<Read>(env));
   exports.Set("list", Napi::Function::New<List>(env));
+  exports.Set("probe", Napi::Function::New<Probe>(env));
+  exports.Set("watch", Napi::Function::New<Watch>(env));
+  exports.Set("setSpare", Napi::Function::New<SetSpare>(env));
   exports.Set("release", Napi::Function::New<Release>(env));
   exports.Set("block", Napi::Function::New<GetBlock>(env));
   exports.Set("recycle", Napi::Function::New<Recycle>(env));

@@ -2,12 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <map>
+#include <sstream>
+#include <string_view>
 
 namespace gfserve {
 
@@ -382,6 +387,115 @@ bool ListJob::IsShown(const OpenFile& folder, const char* name, struct stat* st)
   if (!object) return false;  // removed meanwhile, or not to be had for any request
   glfs_h_close(object);
   return true;
+}
+
+void ProbeJob::Execute() {
+  struct statvfs unused;
+  errno = 0;
+  if (glfs_statvfs(volume_.fs(), "/", &unused) != 0) Fail(errno);
+}
+
+namespace {
+
+struct Brick {
+  std::string xlator, host, path;
+  // Bricks with the same content: those of a replicate or disperse xlator, else the brick alone.
+  std::string group;
+  size_t needed = 1;  // how many of the group must be connected
+};
+
+// One xlator of a layout, as text.
+struct Section {
+  std::string name, type;
+  std::vector<std::string> subvolumes;
+  std::map<std::string, std::string> options;
+};
+
+std::vector<Section> SectionsOf(const std::string& volfile) {
+  std::vector<Section> sections;
+  std::istringstream lines(volfile);
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string first, second, third;
+    words >> first >> second;
+    if (first == "volume") {
+      sections.push_back({second, {}, {}, {}});
+    } else if (sections.empty()) {
+      continue;
+    } else if (first == "type") {
+      sections.back().type = second;
+    } else if (first == "option" && words >> third) {
+      sections.back().options[second] = third;
+    } else if (first == "subvolumes") {
+      for (; !second.empty(); second.clear(), words >> second) {
+        sections.back().subvolumes.push_back(second);
+      }
+    }
+  }
+  return sections;
+}
+
+// The bricks of a layout: the xlators of type protocol/client.
+std::vector<Brick> BricksOf(const std::string& volfile) {
+  std::vector<Brick> bricks;
+  for (Section& section : SectionsOf(volfile)) {
+    if (section.type == "protocol/client") {
+      const auto& options = section.options;
+      const auto option = [&](const char* name) {
+        const auto found = options.find(name);
+        return found == options.end() ? std::string() : found->second;
+      };
+      bricks.push_back({section.name, option("remote-host"), option("remote-subvolume"),
+                        section.name, 1});
+    } else if (section.type == "cluster/replicate" || section.type == "cluster/disperse") {
+      // Sections stand below those that use them, so the clients have been seen.
+      size_t needed = 1;
+      const auto redundancy = section.options.find("redundancy");
+      if (redundancy != section.options.end()) {
+        const size_t spare = strtoul(redundancy->second.c_str(), nullptr, 10);
+        if (spare < section.subvolumes.size()) needed = section.subvolumes.size() - spare;
+      }
+      for (Brick& brick : bricks) {
+        const auto& members = section.subvolumes;
+        if (std::find(members.begin(), members.end(), brick.xlator) == members.end()) continue;
+        brick.group = section.name;
+        brick.needed = needed;
+      }
+    }
+  }
+  return bricks;
+}
+
+}  // namespace
+
+// The meta xlator shows each client's state as text, with a line "connected = 1".
+bool WatchJob::IsConnected(const std::string& xlator) const {
+  const std::string path = "/.meta/graphs/active/" + xlator + "/private";
+  glfs_fd_t* fd = glfs_open(volume_.fs(), path.c_str(), O_RDONLY);
+  if (!fd) return false;
+  char text[4096];
+  const ssize_t length = glfs_pread(fd, text, sizeof(text), 0, 0, nullptr);
+  glfs_close(fd);
+  if (length <= 0) return false;
+  return std::string_view(text, static_cast<size_t>(length)).find("\nconnected = 1") !=
+         std::string_view::npos;
+}
+
+void WatchJob::Execute() {
+  const std::string volfile = volume_.Volfile();
+  std::string text = volume_.NoticeVolfile(volfile) ? "1 " : "0 ";
+  text += volume_.NeedsReconnect(volfile) ? "1\n" : "0\n";
+  for (const Brick& brick : BricksOf(volfile)) {
+    const char* connected = IsConnected(brick.xlator) ? "1" : "0";
+    text += brick.xlator + '\t' + brick.host + '\t' + brick.path + '\t' + connected + '\t' +
+            brick.group + '\t' + std::to_string(brick.needed) + '\n';
+  }
+  // The largest block is enough for thousands of bricks.
+  const size_t length = std::min(text.size(), BlockPool::kLargest);
+  if (!AcquireBlock(length)) return;
+  memcpy(result_.block->data, text.data(), length);
+  result_.length = static_cast<uint32_t>(length);
 }
 
 }  // namespace gfserve

@@ -154,6 +154,29 @@ class ListJob final : public Job {
   const uint32_t file_id_;
 };
 
+// Asks every brick that the layout names for the volume's size: no cache of libgfapi's answers that.
+// Bricks that are known to be gone are left out; the job fails when none is left.
+class ProbeJob final : public Job {
+ public:
+  using Job::Job;
+
+ private:
+  void Execute() override;
+};
+
+// What this client knows of the volume, which takes no round trip. The block holds lines of text: one
+// with two numbers, whether the layout changed since the last time and whether a new connection is
+// needed for it; then one for each brick, "xlator \t host \t path \t 0 or 1 (connected) \t group \t
+// needed": of the bricks of a group so many must be connected for its files to be there.
+class WatchJob final : public Job {
+ public:
+  using Job::Job;
+
+ private:
+  void Execute() override;
+  bool IsConnected(const std::string& xlator) const;
+};
+
 // Closes an open file, which may take a round trip to the brick. It has no completion.
 class ReleaseTask final : public Task {
  public:

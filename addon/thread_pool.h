@@ -2,13 +2,15 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace gfserve {
 
@@ -30,6 +32,7 @@ class ThreadPool {
     size_t threads;
     size_t busy;    // threads inside Run
     size_t queued;  // tasks not yet taken
+    size_t stuck;   // threads inside one Run for longer than was asked
   };
 
   // `max_queued` bounds the tasks that wait for a thread; running ones do not count.
@@ -53,15 +56,27 @@ class ThreadPool {
   // Blocks until every thread has left. A thread inside Run leaves when Run returns.
   void Join();
 
-  Stats stats() const;
+  // Makes up for threads that don't come back: up to `spare` more than at the start. When it is
+  // lowered, threads that have nothing to do leave. One thread at a time.
+  void SetSpare(size_t spare);
+
+  Stats stats(std::chrono::milliseconds stuck_after = std::chrono::milliseconds::max()) const;
 
  private:
-  void Loop();
+  struct Worker {
+    std::thread thread;
+    std::atomic<int64_t> busy_since_ms{0};  // of the steady clock; 0: not inside Run
+    bool left = false;                      // guarded by mutex_; the thread is about to end
+  };
+
+  void Loop(Worker& self);
+  // Under mutex_.
+  void AddWorker();
   // Under mutex_: whether the caller must call wake_.notify_one() once it has let go of it.
   bool MustWake();
 
+  const size_t base_;
   const size_t max_queued_;
-  std::atomic<size_t> busy_{0};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;               // guarded by mutex_, as all below
@@ -72,7 +87,9 @@ class ThreadPool {
   // One thread has been notified and has not come yet. It passes the wake-up on if there is more to
   // do, so that a burst of tasks costs its submitter one system call, not one a task.
   bool waking_ = false;
-  std::vector<std::thread> threads_;           // constant after the constructor, until Join
+  size_t wanted_;        // threads
+  size_t alive_ = 0;     // threads that have not left
+  std::list<Worker> workers_;
 };
 
 }  // namespace gfserve

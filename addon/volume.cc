@@ -85,9 +85,10 @@ void Volume::Connect(std::function<void(const ConnectResult&)> done) {
 ConnectResult Volume::Init() {
   const auto start = std::chrono::steady_clock::now();
   int err = OpenFs(false);
-  if (err == 0 && TrustsStaleNames()) {
+  if (err == 0 && TrustsStaleNames(Volfile())) {
     // An option can only be set before glfs_init. Ending the first takes seconds: not here.
     StartDetached("gfs-close", [fs = std::exchange(fs_, nullptr)] { glfs_fini(fs); });
+    without_md_cache_ = true;
     err = OpenFs(true);
   }
   if (err == 0) err = OpenRoot();
@@ -148,11 +149,8 @@ int Volume::OpenRoot() {
 // to a read or to a lookup below it, prolongs that: a folder or file in use that has been renamed away
 // would be served under its old name for as long as it is in use. Only the bricks' invalidations
 // (features.cache-invalidation) end that; without them md-cache must not answer.
-bool Volume::TrustsStaleNames() const {
-  const ssize_t size = -glfs_get_volfile(fs_, nullptr, 0);
-  if (size <= 0) return true;
-  std::string volfile(static_cast<size_t>(size), '\0');
-  if (glfs_get_volfile(fs_, volfile.data(), volfile.size()) <= 0) return true;
+bool Volume::TrustsStaleNames(const std::string& volfile) {
+  if (volfile.empty()) return true;
   const size_t type = volfile.find("type performance/md-cache");
   if (type == std::string::npos) return false;
   const std::string section = volfile.substr(type, volfile.find("end-volume", type) - type);
@@ -162,6 +160,24 @@ bool Volume::TrustsStaleNames() const {
   for (const char* yes : {"on\n", "true\n", "yes\n", "enable\n", "1\n"}) {
     if (value.compare(0, strlen(yes), yes) == 0) return false;
   }
+  return true;
+}
+
+// A null buffer asks for the size, which comes back negative. Both are a function of the graph in use.
+std::string Volume::Volfile() const {
+  const ssize_t size = -glfs_get_volfile(fs_, nullptr, 0);
+  if (size <= 0) return {};
+  std::string volfile(static_cast<size_t>(size), '\0');
+  const ssize_t got = glfs_get_volfile(fs_, volfile.data(), volfile.size());
+  return got > 0 ? volfile : std::string();
+}
+
+bool Volume::NoticeVolfile(const std::string& volfile) {
+  if (volfile.empty()) return false;
+  const size_t hash = std::max<size_t>(1, std::hash<std::string>()(volfile));
+  const size_t before = volfile_hash_.exchange(hash);
+  if (before == 0 || before == hash) return false;
+  handles_.Clear();
   return true;
 }
 
@@ -240,11 +256,16 @@ std::shared_ptr<OpenFile> Volume::RemoveFile(uint32_t id) {
   return file;
 }
 
-Volume::Stats Volume::stats() {
-  Stats stats{{0, 0, 0}, handles_.size(), 0};
+void Volume::SetSpare(size_t spare) {
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  if (state_ == State::kReady) pool_->SetSpare(spare);
+}
+
+Volume::Stats Volume::stats(std::chrono::milliseconds stuck_after) {
+  Stats stats{{0, 0, 0, 0}, handles_.size(), 0};
   {
     std::lock_guard<std::mutex> lock(state_mutex_);
-    if (state_ == State::kReady) stats.pool = pool_->stats();
+    if (state_ == State::kReady) stats.pool = pool_->stats(stuck_after);
   }
   std::lock_guard<std::mutex> lock(files_mutex_);
   stats.open_files = files_.size();

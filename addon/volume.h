@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -147,8 +148,20 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::shared_ptr<OpenFile> FindFile(uint32_t id);
   std::shared_ptr<OpenFile> RemoveFile(uint32_t id);
 
+  // See ThreadPool::SetSpare. Loop thread only.
+  void SetSpare(size_t spare);
+
   // Any thread.
-  Stats stats();
+  Stats stats(std::chrono::milliseconds stuck_after = std::chrono::milliseconds::max());
+
+  // On pool threads: the layout that is in use now, as text; empty when libgfapi does not give it.
+  std::string Volfile() const;
+  // Whether another layout came since the last call, or the first one: then what is held is looked up anew.
+  bool NoticeVolfile(const std::string& volfile);
+  // Whether md-cache would have to be set otherwise for this layout, which takes a new connection.
+  bool NeedsReconnect(const std::string& volfile) const {
+    return !volfile.empty() && TrustsStaleNames(volfile) && !without_md_cache_;
+  }
 
  private:
   enum class State { kConnecting, kReady, kFailed, kClosed };
@@ -159,7 +172,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   // 0, or an errno, or kNoErrno.
   int OpenFs(bool without_md_cache);
   int OpenRoot();
-  bool TrustsStaleNames() const;
+  static bool TrustsStaleNames(const std::string& volfile);
   void Finish();
 
   const VolumeSpec spec_;
@@ -171,6 +184,9 @@ class Volume : public std::enable_shared_from_this<Volume> {
   glfs_t* fs_ = nullptr;
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
+  bool without_md_cache_ = false;
+
+  std::atomic<size_t> volfile_hash_{0};  // 0: none was seen yet
 
   std::mutex state_mutex_;
   State state_ = State::kConnecting;  // guarded by state_mutex_, as the next two

@@ -33,6 +33,13 @@ export interface VolumeStatus {
   readonly since: number;
   /** Counters of the addon, by their names there. */
   readonly native: Readonly<Record<string, number>>;
+  readonly bricks: readonly BrickStatus[];
+}
+
+export interface BrickStatus {
+  /** `host:/path` */
+  readonly text: string;
+  readonly connected: boolean;
 }
 
 export interface WorkerStatus {
@@ -156,13 +163,18 @@ function isWorkerStatus(value: unknown): value is WorkerStatus {
 
 function isVolumeStatus(value: unknown): value is VolumeStatus {
   if (!isRecord(value)) return false;
-  const { name, state, server, since, native } = value;
+  const { name, state, server, since, native, bricks } = value;
   return (
     isText(name) &&
     isText(state) &&
     (server === null || isText(server)) &&
     isNumber(since) &&
     isRecord(native) &&
-    Object.values(native).every(isNumber)
+    Object.values(native).every(isNumber) &&
+    isListOf(bricks, isBrickStatus)
   );
+}
+
+function isBrickStatus(value: unknown): value is BrickStatus {
+  return isRecord(value) && isText(value.text) && typeof value.connected === 'boolean';
 }

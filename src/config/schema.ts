@@ -253,9 +253,9 @@ export const volume = {
     ),
     threads: byDefault(whole(1, 64), '8', 'Threads that wait for the volume, in each worker.'),
     'ping-timeout': byDefault(
-      seconds('1s', '1013s'),
+      seconds('3s', '2027s'),
       '10s',
-      'After how long a silent brick is given up. The default of GlusterFS is 42 s.',
+      'After how long a silent brick is given up at the latest. GlusterFS by itself takes 42 s to 84 s.',
     ),
     'xlator-option': list(
       xlatorOption,

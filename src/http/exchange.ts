@@ -45,6 +45,7 @@ export class Exchange {
   #aborted = false;
   #status = 0;
   readonly #startedMs: number;
+  readonly #begin = performance.now();
   readonly #client: string;
   readonly #tellsCacheStatus: boolean;
 
@@ -64,6 +65,11 @@ export class Exchange {
       site.cacheStatus !== null &&
       (site.cacheStatus === 'all' || site.cacheStatus(res.getRemoteAddress()));
     res.onAborted(() => this.#abort());
+  }
+
+  /** How long the client has been waiting, for calls after the first: the deadline is that of the whole request. */
+  get waitedMs(): number {
+    return performance.now() - this.#begin;
   }
 
   get isHead(): boolean {

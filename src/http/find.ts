@@ -58,7 +58,14 @@ function look(what: Search, body: boolean): void {
   const range = asked.conditions?.range ?? '';
   const listing = mount.autoindex !== 'off' && rest.endsWith('/');
   const from = range === '' ? 0 : firstByte(range);
-  const request = { root: mount.root, candidates: choice.paths, body, listing, from };
+  const request = {
+    root: mount.root,
+    candidates: choice.paths,
+    body,
+    listing,
+    from,
+    waitedMs: exchange.waitedMs,
+  };
   exchange.waitFor(
     mount.storage.open(request, (result) => guard(exchange, () => found(what, result, body))),
   );
@@ -158,7 +165,14 @@ export function answerError(exchange: Exchange, code: RequestErrorCode): void {
     else plain();
     return;
   }
-  const request = { root: mount.root, candidates: [page], body: !isHead, listing: false, from: 0 };
+  const request = {
+    root: mount.root,
+    candidates: [page],
+    body: !isHead,
+    listing: false,
+    from: 0,
+    waitedMs: exchange.waitedMs,
+  };
   exchange.waitFor(
     mount.storage.open(request, (result) =>
       guard(exchange, () => {

@@ -42,6 +42,13 @@ const errnoNames = new Map<number, string>(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),
 );
 
+/**
+ * libgfapi asks a brick for a sign of life so long after the last one, and then waits as long again for it
+ * (rpc_clnt_start_ping, rpc_clnt_ping_timer_expired), counting in whole seconds: a brick that falls silent is given up
+ * after once to twice this time and a second. Ours is the time after which it surely is; at least 3.
+ */
+const clientPingTimeout = (seconds: number): number => Math.floor((seconds - 1) / 2);
+
 function nativeSpec(
   config: VolumeConfig,
   servers: readonly VolfileServer[],
@@ -56,7 +63,11 @@ function nativeSpec(
     ),
     volfile: config.volfile ?? '',
     options: [
-      { xlator: '*-client-*', key: 'ping-timeout', value: String(config.pingTimeoutSeconds) },
+      {
+        xlator: '*-client-*',
+        key: 'ping-timeout',
+        value: String(clientPingTimeout(config.pingTimeoutSeconds)),
+      },
       ...config.xlatorOptions,
     ],
     logFile: config.logFile ?? '/dev/null',

@@ -1,27 +1,41 @@
 /**
  * Deadlines of one fixed length, for thousands of calls under way: setting and clearing one is a map operation, and one
- * timer looks at the oldest. They fire up to 50 ms late.
+ * timer looks at the oldest. They fire up to 50 ms late. A call that goes on with a request which has waited already gets
+ * what is left, by a timer of its own: there are few of those.
  */
 const TICK_MS = 50;
 
 export class Deadlines {
   /** In order of time, since all have the same length. */
   readonly #pending = new Map<number, { readonly at: number; readonly expire: () => void }>();
+  /** Those with less than the whole length. */
+  readonly #timers = new Map<number, NodeJS.Timeout>();
   #next = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly lengthMs: number) {}
 
-  /** Calls `expire` once when the time has passed, unless `clear` comes first. */
-  set(expire: () => void): number {
+  /** Calls `expire` once when the time has passed, unless `clear` comes first. `waitedMs` of it are over already. */
+  set(expire: () => void, waitedMs = 0): number {
     const id = this.#next++;
+    if (waitedMs > TICK_MS) {
+      const left = Math.max(0, this.lengthMs - waitedMs);
+      const timer = setTimeout(() => {
+        this.#timers.delete(id);
+        expire();
+      }, left);
+      this.#timers.set(id, timer);
+      return id;
+    }
     this.#pending.set(id, { at: performance.now() + this.lengthMs, expire });
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     return id;
   }
 
   clear(id: number): void {
-    this.#pending.delete(id);
+    if (this.#pending.delete(id)) return;
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
   }
 
   #tick(): void {

@@ -47,12 +47,37 @@ const TIMEOUT: StorageError = { ok: false, code: 'timeout', errno: 0 };
 
 type Settle<T> = (result: T | StorageError) => void;
 
+/** What calls tell of the volume's health. Times are of performance.now(). */
+export interface Signs {
+  /** A call came back with an answer, if only that there is no such file. */
+  answered(): void;
+  /** A call came back because no brick that it needed is connected. */
+  disconnected(): void;
+  /** Whether bricks are gone without which files seem not to be there. */
+  hidesFiles(): boolean;
+  /** The deadline of a call that was made at `sinceMs` has passed. */
+  overdue(sinceMs: number): void;
+}
+
+/** Completions that no brick and no cache of libgfapi had a part in, or that leave open whether one had. */
+const NO_ANSWER: ReadonlySet<number> = new Set([
+  Status.io,
+  Status.changed,
+  Status.busy,
+  Status.closed,
+  Status.cancelled,
+  Status.noMemory,
+  Status.badHandle,
+  Status.timedOut,
+]);
+
 export class GlusterStorage {
   /** `volume` is a connected one of `native`. All calls get the same deadline. */
   constructor(
     private readonly native: Native,
     private readonly volume: number,
     private readonly deadlines: Deadlines,
+    private readonly signs: Signs,
   ) {}
 
   /** See Storage.open. */
@@ -70,8 +95,20 @@ export class GlusterStorage {
           settle,
         ),
       (completion) => this.#opened(completion, request.from),
-      done,
+      (result) => done(this.#certain(result)),
+      request.waitedMs,
     );
+  }
+
+  /** While bricks are gone, "there is none" and "these are all" can't be said. */
+  #certain(result: OpenResult): OpenResult {
+    if (result.ok) {
+      if (!result.folder || !this.signs.hidesFiles()) return result;
+      result.folder.release();
+      return { ok: false, code: 'down', errno: 0 };
+    }
+    const uncertain = result.code === 'not-found' || result.code === 'forbidden';
+    return uncertain && this.signs.hidesFiles() ? { ...result, code: 'down' } : result;
   }
 
   #opened(completion: Completion, from: number): OpenResult {
@@ -150,9 +187,12 @@ export class GlusterStorage {
     submit: (settle: (completion: Completion) => void) => number,
     translate: (completion: Completion) => T,
     done: Settle<T>,
+    waitedMs = 0,
   ): Cancel {
     let settled = false;
+    const sinceMs = performance.now();
     const token = submit((completion) => {
+      this.#tell(completion.status);
       if (settled) {
         this.#discard(completion);
         return;
@@ -177,13 +217,19 @@ export class GlusterStorage {
     };
     const deadline = this.deadlines.set(() => {
       abandon();
+      this.signs.overdue(sinceMs);
       done(TIMEOUT);
-    });
+    }, waitedMs);
     return () => {
       if (settled) return;
       this.deadlines.clear(deadline);
       abandon();
     };
+  }
+
+  #tell(status: number): void {
+    if (status === Status.notConnected) this.signs.disconnected();
+    else if (!NO_ANSWER.has(status)) this.signs.answered();
   }
 
   #discard(completion: Completion): void {

@@ -74,6 +74,8 @@ export interface NativeStats {
   readonly threads: number;
   readonly busy: number;
   readonly queued: number;
+  /** Threads that have been in one call for longer than was asked. */
+  readonly stuck: number;
   readonly handles: number;
   readonly openFiles: number;
 }
@@ -102,7 +104,10 @@ interface Binding {
   recycle(id: number): void;
   trim(buffers: readonly (ArrayBuffer | undefined)[]): number[];
   close(volume: number): void;
-  stats(volume: number): NativeStats | null;
+  probe(volume: number, token: number): number;
+  watch(volume: number, token: number): number;
+  setSpare(volume: number, threads: number): void;
+  stats(volume: number, stuckAfterMs: number): NativeStats | null;
   memory(): { blocks: number; blocksInUse: number; blockBytes: number };
   exitNow(status: number): never;
 }
@@ -245,8 +250,27 @@ export class Native {
     this.#cancelled[token] = 1;
   }
 
-  stats(volume: number): NativeStats | null {
-    return this.#binding.stats(volume);
+  /** Asks the bricks that are connected for something that no cache answers. Returns as `open` does. */
+  probe(volume: number, done: CompletionHandler): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    return this.#submitted(token, this.#binding.probe(volume, token), done);
+  }
+
+  /** What libgfapi knows of the volume's layout and bricks, as text: see WatchJob in addon/jobs.h. */
+  watch(volume: number, done: CompletionHandler): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    return this.#submitted(token, this.#binding.watch(volume, token), done);
+  }
+
+  /** How many threads there are beyond those of the spec, in place of stuck ones. */
+  setSpare(volume: number, threads: number): void {
+    this.#binding.setSpare(volume, threads);
+  }
+
+  stats(volume: number, stuckAfterMs: number): NativeStats | null {
+    return this.#binding.stats(volume, stuckAfterMs);
   }
 
   memory(): { blocks: number; blocksInUse: number; blockBytes: number; jobs: number } {

@@ -125,6 +125,8 @@ export interface OpenRequest {
   readonly from: number;
   /** true: a directory is opened to be listed, or answers 'forbidden' where that is not allowed. */
   readonly listing: boolean;
+  /** How long the client has been waiting already: that much less is left until the deadline. */
+  readonly waitedMs?: number;
 }
 
 /** Names a root that `Storage.root` registered. */

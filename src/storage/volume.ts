@@ -4,9 +4,10 @@
  */
 import type { VolumeConfig } from '../config/types.js';
 import type { Logger } from '../observe/log.js';
-import { type Abandoned, attemptConnect } from './connect.js';
+import { type Abandoned, type AttemptResult, attemptConnect } from './connect.js';
+import { Connection } from './connection.js';
 import { Deadlines } from './deadlines.js';
-import { GlusterStorage } from './gluster.js';
+import type { Brick, Verdict } from './health.js';
 import { Native } from './native.js';
 import type { Cancel, OpenRequest, OpenResult, RootId, Storage, SymlinkPolicy } from './storage.js';
 
@@ -23,7 +24,14 @@ const MAX_ABANDONED = 3;
 /** The same failure is logged again after this long. */
 const REPEAT_LOG_MS = 60_000;
 
-export type VolumeState = 'connecting' | 'healthy' | 'closed';
+/** A volume that has been down for so long is connected anew, beside the old connection: it may be another one by now. */
+const REPLACE_AFTER_MS = 5_000;
+const REPLACE_LAST_RETRY_MS = 20_000;
+/** A connection that was replaced is closed when its downloads have ended, at the latest after this. */
+const RETIRE_MS = 600_000;
+const TICK_MS = 1_000;
+
+export type VolumeState = 'connecting' | 'healthy' | 'degraded' | 'down' | 'closed';
 
 export interface VolumeOptions {
   readonly native: Native;
@@ -42,8 +50,13 @@ export class Volume implements Storage {
   #state: VolumeState = 'connecting';
   #since = Date.now();
   #server: string | null = null;
-  #volume: number | null = null;
-  #gluster: GlusterStorage | null = null;
+  #connection: Connection | null = null;
+  /** Replaced, with downloads still running. */
+  readonly #retired = new Map<Connection, number>();
+  #replacing = false;
+  #replaceAt = 0;
+  #replaceMs = REPLACE_AFTER_MS;
+  readonly #timer: NodeJS.Timeout;
   #retry: NodeJS.Timeout | null = null;
   #retryMs = FIRST_RETRY_MS;
   #lastReason = '';
@@ -58,6 +71,8 @@ export class Volume implements Storage {
     this.#firstVerdict = new Promise((resolve) => {
       this.#verdict = resolve;
     });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
   }
 
   /** Begins to connect. Resolves when the first attempt has succeeded or failed; the next ones go on by themselves. */
@@ -71,9 +86,15 @@ export class Volume implements Storage {
     server: string | null;
     since: number;
     native: Record<string, number>;
+    bricks: readonly Brick[];
   } {
-    const stats = this.#volume === null ? null : this.options.native.stats(this.#volume);
-    return { state: this.#state, server: this.#server, since: this.#since, native: { ...stats } };
+    return {
+      state: this.#state,
+      server: this.#server,
+      since: this.#since,
+      native: this.#connection?.stats() ?? {},
+      bricks: this.#connection?.bricks ?? [],
+    };
   }
 
   root(path: string, symlinks: SymlinkPolicy): RootId {
@@ -81,9 +102,11 @@ export class Volume implements Storage {
   }
 
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    if (this.#gluster) return this.#gluster.open(request, done);
+    if (this.#connection && this.#state !== 'down') {
+      return this.#connection.storage.open(request, done);
+    }
     let cancelled = false;
-    const code = this.#state === 'closed' ? 'down' : 'connecting';
+    const code = this.#state === 'connecting' ? 'connecting' : 'down';
     queueMicrotask(() => {
       if (!cancelled) done({ ok: false, code, errno: 0 });
     });
@@ -95,9 +118,11 @@ export class Volume implements Storage {
   /** Lets go of the volume in the background. What is under way is answered; what comes later is refused. */
   close(): void {
     if (this.#retry) clearTimeout(this.#retry);
-    if (this.#volume !== null) this.options.native.close(this.#volume);
-    this.#gluster = null;
-    this.#volume = null;
+    clearInterval(this.#timer);
+    this.#connection?.close();
+    this.#connection = null;
+    for (const connection of this.#retired.keys()) connection.close();
+    this.#retired.clear();
     this.#enter('closed');
   }
 
@@ -108,12 +133,27 @@ export class Volume implements Storage {
 
   async #attempt(): Promise<void> {
     this.#retry = null;
-    const { native, log, maxQueue } = this.options;
-    if (this.#abandoned.pending >= MAX_ABANDONED) {
-      this.#failed(
-        `${this.#abandoned.pending} attempts hang inside libgfapi; waiting for one of them to end`,
-      );
+    const result = await this.#connect();
+    if (result === null || this.#state === 'closed') return;
+    if (!result.ok) {
+      this.#failed(result.reason);
       return;
+    }
+    this.#enter('healthy');
+    this.#take(result);
+    this.options.log.info(
+      `volume ${this.name}: connected through ${result.server} in ${Math.round(result.ms)} ms`,
+    );
+    this.#verdict();
+  }
+
+  /** null: it was closed meanwhile. */
+  async #connect(): Promise<AttemptResult | null> {
+    const { native, maxQueue } = this.options;
+    const { pending } = this.#abandoned;
+    if (pending >= MAX_ABANDONED) {
+      const reason = `${pending} attempts hang inside libgfapi; waiting for one of them to end`;
+      return { ok: false, ms: 0, reason };
     }
     const result = await attemptConnect(this.config, {
       native,
@@ -124,21 +164,93 @@ export class Volume implements Storage {
     });
     if (this.#state === 'closed') {
       if (result.ok) native.close(result.volume);
-      return;
+      return null;
     }
-    if (!result.ok) {
-      if (result.stuck !== undefined) this.#avoidServer(result.stuck);
-      this.#failed(result.reason);
-      return;
-    }
-    this.#volume = result.volume;
+    if (!result.ok && result.stuck !== undefined) this.#avoidServer(result.stuck);
+    return result;
+  }
+
+  #take(result: Extract<AttemptResult, { readonly ok: true }>): void {
+    const { native, requestTimeoutMs, log } = this.options;
     this.#server = result.server;
-    this.#gluster = new GlusterStorage(native, result.volume, this.#deadlines);
-    this.#enter('healthy');
-    log.info(
-      `volume ${this.name}: connected through ${result.server} in ${Math.round(result.ms)} ms`,
+    const connection: Connection = new Connection(
+      result.volume,
+      {
+        native,
+        deadlines: this.#deadlines,
+        threads: this.config.threads,
+        requestTimeoutMs,
+      },
+      {
+        verdict: (verdict) => {
+          if (connection === this.#connection) this.#judge(verdict);
+        },
+        layoutChanged: () => log.info(`volume ${this.name}: its layout has changed`),
+        mustReconnect: () => {
+          if (connection === this.#connection) void this.#replace('its options have changed');
+        },
+      },
     );
-    this.#verdict();
+    if (this.#connection) this.#retired.set(this.#connection, Date.now());
+    this.#connection = connection;
+    this.#replaceMs = REPLACE_AFTER_MS;
+  }
+
+  /** What the signs say of the connection in use. Every change is one line in the log. */
+  #judge({ state, reason }: Verdict): void {
+    if (state === this.#state) return;
+    const { log } = this.options;
+    const seconds = ((Date.now() - this.#since) / 1000).toFixed(1);
+    const was = this.#state;
+    this.#enter(state);
+    switch (state) {
+      case 'healthy':
+        log.info(`volume ${this.name}: healthy again after ${seconds} s of being ${was}`);
+        return;
+      case 'degraded':
+        log.warn(`volume ${this.name}: degraded: ${reason}; what needs nothing of that is served`);
+        return;
+      case 'down':
+        this.#replaceAt = Date.now() + this.#replaceMs;
+        log.error(
+          `volume ${this.name}: down: ${reason}; answering 503 at once, and asking it again every second`,
+        );
+        return;
+      default: {
+        const impossible: never = state;
+        throw new Error(`unknown state ${String(impossible)}`);
+      }
+    }
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    if (this.#state === 'down' && now >= this.#replaceAt) void this.#replace('it stays down');
+    for (const [connection, since] of this.#retired) {
+      if (!connection.isIdle() && now - since < RETIRE_MS) continue;
+      this.#retired.delete(connection);
+      connection.close();
+    }
+  }
+
+  /** Connects anew, and then serves from there. What is being downloaded goes on where it is. */
+  async #replace(why: string): Promise<void> {
+    if (this.#replacing || this.#state === 'closed') return;
+    this.#replacing = true;
+    const result = await this.#connect();
+    this.#replacing = false;
+    if (result === null) return;
+    if (!result.ok) {
+      this.#replaceMs = Math.min(this.#replaceMs * 2, REPLACE_LAST_RETRY_MS);
+      this.#replaceAt = Date.now() + this.#replaceMs;
+      this.options.log.debug(`volume ${this.name}: not connected anew: ${result.reason}`);
+      return;
+    }
+    this.#take(result);
+    this.options.log.info(
+      `volume ${this.name}: connected anew through ${result.server}, as ${why}`,
+    );
+    if (this.#state === 'down') this.#judge({ state: 'healthy', reason: '' });
   }
 
   /** Tries this one last from now on, until each has had its turn. */

@@ -26,7 +26,9 @@ const status = (): WorkerStatus => ({
   pid: process.pid,
   uptimeMs: Math.round(process.uptime() * 1000),
   requests: { total: 7, active: 1 },
-  volumes: [{ name: 'a', state: 'healthy', server: 'b', since: 1, native: { threads: 8 } }],
+  volumes: [
+    { name: 'a', state: 'healthy', server: 'b', since: 1, native: { threads: 8 }, bricks: [] },
+  ],
   memory: process.memoryUsage(),
 });
 

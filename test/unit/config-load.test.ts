@@ -115,7 +115,7 @@ describe('a right file', () => {
         'volname = ab',
         'volfile = "/etc/a b;c.vol"',
         'threads = 64',
-        'ping-timeout = 2000ms',
+        'ping-timeout = 4000ms',
         'xlator-option[] = *-client-*.event-threads=2',
         'xlator-option[] = \'*.x="y"\'',
         'log-file = /var/log/v',
@@ -171,7 +171,7 @@ describe('a right file', () => {
         servers: [],
         volfile: '/etc/a b;c.vol',
         threads: 64,
-        pingTimeoutSeconds: 2,
+        pingTimeoutSeconds: 4,
         xlatorOptions: [
           { xlator: '*-client-*', key: 'event-threads', value: '2' },
           { xlator: '*', key: 'x', value: '"y"' },

@@ -16,7 +16,16 @@ const body: WorkerStatus = {
   uptimeMs: 3,
   requests: { total: 4, active: 0 },
   connections: 5,
-  volumes: [{ name: 'a', state: 'down', server: null, since: 0, native: { busy: 1 } }],
+  volumes: [
+    {
+      name: 'a',
+      state: 'down',
+      server: null,
+      since: 0,
+      native: { busy: 1 },
+      bricks: [{ text: 'h:/b', connected: false }],
+    },
+  ],
   memory: { rss: 1, heapUsed: 1, external: 1 },
 };
 
