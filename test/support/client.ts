@@ -2,11 +2,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  /** Names and values by turns, as they came. */
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
   /** Every announced byte came. */
   readonly complete: boolean;
@@ -35,6 +38,7 @@ export function get(port: number, path: string, options: GetOptions = {}): Promi
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
+            rawHeaders: response.rawHeaders,
             body: Buffer.concat(chunks),
             complete,
           });
@@ -71,6 +75,30 @@ export async function fileHash(path: string): Promise<string> {
   for await (const data of createReadStream(path, { highWaterMark: 1 << 20 }))
     hash.update(data as Buffer);
   return hash.digest('hex');
+}
+
+/** Sends bytes as they are, and gives all that comes until the other side ends the connection, a char a byte. */
+export function raw(port: number, data: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = net.connect(port, '127.0.0.1', () => socket.write(data));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+  });
+}
+
+/** Sends a request, and breaks the connection `ms` after that, whatever has come until then. */
+export function leaveAfter(port: number, path: string, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      setTimeout(() => socket.destroy(), ms);
+    });
+    socket.on('data', () => undefined);
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+  });
 }
 
 /** Reads at least `bytes` of the body, then breaks the connection. Resolves when it is broken. */

@@ -23,7 +23,7 @@ const TASKS = {
     script: 'dist/test/support/demo.js',
   },
   test: {
-    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, 'attr', 'chromium'],
+    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, 'attr', 'chromium', 'nginx-light'],
     addon: true,
     script: 'dist/test/support/run-tests.js',
   },
