@@ -26,6 +26,8 @@ const FILES: Readonly<Record<string, Buffer>> = {
   mid: randomBytes(100_000),
   big: randomBytes(1_000_000),
   large: randomBytes(20_000_000),
+  doc: Buffer.from('<p>doc</p>'),
+  'doc.gz': Buffer.from('doc, as if packed'),
 };
 
 beforeAll(async () => {
@@ -40,6 +42,10 @@ servers = ${cluster.addresses.join(', ')}
 [mount main]
 path = /
 volume = site
+[mount pre]
+path = /pre
+volume = site
+precompressed = gzip
 `,
   });
   ({ pid } = await server.worker());
@@ -190,6 +196,15 @@ test('what is left without an answer is closed after 10 s', async () => {
     ...waiting.map(inOnePiece),
     inParallel(some, some.length, ({ one, places }) => inPieces(one, places)),
   ]);
+});
+
+test('a byte now and then does not keep a connection', async () => {
+  const connection = new RawConnection(server.port);
+  const drip = Array.from({ length: 2 * (PATIENCE_MS / 500) }, () => bytes('x'));
+  await connection.send([bytes(`${A}X: `), ...drip], 500);
+  expect(connection.closedAfterMs).toBeLessThan(PATIENCE_MS);
+  expect(connection.received.length).toBe(0);
+  connection.close();
 });
 
 /** Sends the pieces with pauses, and waits for `count` answers or the end. */

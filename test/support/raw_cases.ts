@@ -122,6 +122,16 @@ const headers: Case[] = [
     sent: `${A}If-None-Match: "x"\r\nIf-None-Match: *\r\n\r\n`,
     gets: ['200 a', open],
   },
+  {
+    name: 'Accept-Encoding twice',
+    sent: `GET /pre/doc HTTP/1.1\r\n${H}Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n\r\n`,
+    gets: ['200 doc.gz', open],
+  },
+  {
+    name: 'the other way round',
+    sent: `GET /pre/doc HTTP/1.1\r\n${H}Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n\r\n`,
+    gets: ['200 doc', open],
+  },
   { name: 'Connection: close', sent: `${A}Connection: close\r\n\r\n`, gets: ['200 a', closed] },
   {
     name: 'of a larger file',
