@@ -10,6 +10,7 @@ export class RawConnection {
   readonly #opened = performance.now();
   /** Set when the server has ended the connection, in whatever way. */
   #closedAfterMs: number | null = null;
+  #wasReset = false;
 
   constructor(port: number) {
     // Half open: whatever the server still sends after our FIN is to be seen.
@@ -27,7 +28,10 @@ export class RawConnection {
     };
     this.#socket.on('end', closed);
     this.#socket.on('close', closed);
-    this.#socket.on('error', closed); // a reset: the server closed without reading all that was sent
+    this.#socket.on('error', () => {
+      this.#wasReset = true;
+      closed();
+    });
   }
 
   /** All that came so far. */
@@ -39,6 +43,14 @@ export class RawConnection {
   /** How long after the connection was opened the server has ended it; null: it has not. */
   get closedAfterMs(): number | null {
     return this.#closedAfterMs;
+  }
+
+  /**
+   * The server closed without having read all that was sent (RFC 9112 §9.6). What it answered may be lost then: who writes
+   * into such a connection learns of the reset first.
+   */
+  get wasReset(): boolean {
+    return this.#wasReset;
   }
 
   /** Each piece is a segment of its own, as far as a client can see to that. */
