@@ -216,10 +216,22 @@ OpenJob::Outcome OpenJob::ReadByHandle(const Node& node, size_t size) {
   return Outcome::kDone;
 }
 
-OpenJob::Outcome OpenJob::ReadByFd(const Node& node, size_t size) {
+// md-cache goes on answering for a file that is gone until its invalidation comes, or until a reply says
+// so: that to a read, not that to an open. After a read the next attempt finds what has the name now.
+glfs_fd_t* OpenJob::Open(const Node& node, int* err) {
   errno = 0;
   glfs_fd_t* fd = glfs_h_open(volume_.fs(), node.handle->object(), O_RDONLY);
-  int err = errno;
+  *err = errno;
+  if (!fd && IsGone(*err)) {
+    char byte;
+    glfs_h_anonymous_read(volume_.fs(), node.handle->object(), &byte, 1, 0);
+  }
+  return fd;
+}
+
+OpenJob::Outcome OpenJob::ReadByFd(const Node& node, size_t size) {
+  int err = 0;
+  glfs_fd_t* fd = Open(node, &err);
   Status status = StatusFromErrno(err);
   if (fd) {
     const OpenFile file(fd, node.st);
@@ -234,10 +246,9 @@ OpenJob::Outcome OpenJob::ReadByFd(const Node& node, size_t size) {
 }
 
 OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
-  errno = 0;
-  glfs_fd_t* fd = glfs_h_open(volume_.fs(), node.handle->object(), O_RDONLY);
+  int err = 0;
+  glfs_fd_t* fd = Open(node, &err);
   if (!fd) {
-    const int err = errno;
     if (IsGone(err)) return Outcome::kAgain;
     Fail(err);
     return Outcome::kDone;
@@ -251,7 +262,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
   const auto length = static_cast<size_t>(
       std::min<uint64_t>(size - request_.first_offset, request_.first_chunk));
   if (!AcquireBlock(length)) return Outcome::kDone;
-  int err = 0;
+  err = 0;
   const Status status =
       ReadExactly(*file, result_.block->data, length, request_.first_offset, &err);
   if (status == Status::kChanged || IsGone(err)) return Outcome::kAgain;

@@ -112,6 +112,8 @@ class OpenJob final : public Job {
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);
+  // Null with the errno when it failed.
+  glfs_fd_t* Open(const Node& node, int* err);
   Outcome ReadByHandle(const Node& node, size_t size);
   Outcome ReadByFd(const Node& node, size_t size);
   Outcome OpenLarge(const Node& node);

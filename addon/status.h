@@ -12,7 +12,7 @@ enum class Status : int32_t {
   kLoop = 3,          // ELOOP, ENAMETOOLONG: the name can't be resolved
   kNotConnected = 4,  // ENOTCONN: no brick that holds the file answers
   kIo = 5,            // EIO, EBADFD and every errno not named here
-  kChanged = 6,       // the file changed while it was read, twice in a row
+  kChanged = 6,       // the file changed while it was read, again and again
   kBusy = 7,          // the volume's queue is full
   kClosed = 8,        // the volume is closed, closing, or not connected yet
   kCancelled = 9,     // the caller cancelled the job before it ran

@@ -148,7 +148,8 @@ int Volume::OpenRoot() {
 // md-cache answers a lookup by name from what it knows of the inode, and every reply about the inode,
 // to a read or to a lookup below it, prolongs that: a folder or file in use that has been renamed away
 // would be served under its old name for as long as it is in use. Only the bricks' invalidations
-// (features.cache-invalidation) end that; without them md-cache must not answer.
+// (features.cache-invalidation) end that; without them md-cache must not answer. With them it may still
+// be wrong of what was renamed away in use: see "What md-cache gets wrong" in docs/architecture.md.
 bool Volume::TrustsStaleNames(const std::string& volfile) {
   if (volfile.empty()) return true;
   const size_t type = volfile.find("type performance/md-cache");
