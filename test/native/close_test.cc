@@ -56,7 +56,7 @@ int ThreadCount() {
 }
 
 Status SubmitOpen(Client& client) {
-  OpenJob::Request request{root, {"small"}, 4096, 4096, true, false};
+  OpenJob::Request request{root, {"small"}, 4096, 4096, 0, true, false};
   std::unique_ptr<Task> task =
       std::make_unique<OpenJob>(client.shared(), client.volume(), 0, std::move(request));
   const Status status = client.volume().Submit(task, false);

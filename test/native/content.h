@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "check.h"
 
@@ -41,15 +42,10 @@ struct Content {
   }
 
   std::string Bytes(uint32_t offset, uint32_t length) const {
-    std::string bytes(length, '\0');
-    for (uint32_t i = 0; i < length;) {
-      const uint32_t at = offset + i;
-      const uint32_t word = Word(at / 4);
-      const uint32_t begin = at % 4, count = std::min(4 - begin, length - i);
-      std::memcpy(&bytes[i], reinterpret_cast<const char*>(&word) + begin, count);
-      i += count;
-    }
-    return bytes;
+    const uint32_t first = offset / 4, last = (offset + length + 3) / 4;
+    std::vector<uint32_t> words(last - first);
+    for (uint32_t i = first; i < last; ++i) words[i - first] = Word(i);
+    return std::string(reinterpret_cast<const char*>(words.data()) + offset % 4, length);
   }
 
   std::string Bytes() const { return Bytes(0, size); }

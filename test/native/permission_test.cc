@@ -134,8 +134,9 @@ void Check(Client& client) {
   for (int round = 0; round < 2; ++round) {
     for (const Thing& file : kFiles) {
       for (const std::string size : {"small ", "large "}) {
-        Expect(size + file.name, Open(client, size + file.name, true, false), file.readable);
-        Expect(size + file.name + " (HEAD)", Open(client, size + file.name, false, false), file.readable);
+        const std::string name = size + file.name;
+        Expect(name, Open(client, name, true, false), file.readable);
+        Expect(name + " (HEAD)", Open(client, name, false, false), file.readable);
       }
     }
     for (const auto& [folder, passable] : kFolders) {

@@ -79,7 +79,8 @@ void MakeLinks() {
       {"outin", "../site/sub/file"},{"above", "../../../site/sub/file"},
       {"dots", "./sub/../sub//./file"},                              {"reserved", "/.glusterfs"},
       {"meta", "/.meta/version"},   {"throughfile", "sub/file/x"},   {"longname", nullptr},
-      {"sub/deep/back", "../../rel"},                                {"sub/deep/leave", "../../../other"},
+      {"sub/deep/back", "../../rel"},
+      {"sub/deep/leave", "../../../other"},
   };
   const std::string long_target(256, 'x');
   for (const auto& [name, target] : links) {
@@ -190,7 +191,9 @@ void Names() {
     MakeNamed("/names/" + name);
   }
   std::string deep = "/names";
-  for (int i = 0; i < 20; ++i) MakeDir(Mount(deep += "/" + std::string(100, static_cast<char>('a' + i))));
+  for (char letter = 'a'; letter <= 't'; ++letter) {
+    MakeDir(Mount(deep += "/" + std::string(100, letter)));
+  }
   WriteFile(Mount(deep + "/file"), "deep");
   MakeDir(Mount("/names/.glusterfs"));
   MakeNamed("/names/.glusterfs/file");
@@ -208,7 +211,8 @@ void Names() {
                 {"nothing", "not found"},
                 {"nothing/at/all", "not found"}});
   // Reserved at the volume's root, ordinary names below it; .snaps everywhere.
-  Expect(root, {{"names/.glusterfs/file", "/names/.glusterfs/file"}, {"names/.snaps/file", "not found"}});
+  Expect(root, {{"names/.glusterfs/file", "/names/.glusterfs/file"},
+                {"names/.snaps/file", "not found"}});
   for (const char* name : {".glusterfs", ".meta", ".trashcan", ".shard", ".snaps", ".landfill"}) {
     Expect(root, {{name, "not found"}, {std::string(name) + "/", "not found"}});
     Expect(root, {{std::string(name) + "/version", "not found"}});
@@ -260,7 +264,10 @@ void Types() {
   MUST(close(fd));
   WriteFile(Mount("/types/empty"), "");
   const auto root = MakeRoot("/types", SymlinkPolicy::kDeny);
-  Expect(root, {{"fifo", "not regular"}, {"socket", "not regular"}, {"empty", "(empty)"}, {"", "(folder)"}});
+  Expect(root, {{"fifo", "not regular"},
+                {"socket", "not regular"},
+                {"empty", "(empty)"},
+                {"", "(folder)"}});
 
   OpenOptions head;
   head.body = false;
@@ -325,8 +332,9 @@ void Sparse() {
   CHECK_EQ(answer.completion.st.st_size, offsets[2] + 100'000);
   content.Check(answer.body.data(), 0, kFirstChunk);
   for (const off_t offset : offsets) {
-    const Answer part = Collect(
-        *client, client->Wait(client->Read(answer.completion.file_id, static_cast<uint64_t>(offset), 100'000)));
+    const uint32_t token =
+        client->Read(answer.completion.file_id, static_cast<uint64_t>(offset), 100'000);
+    const Answer part = Collect(*client, client->Wait(token));
     CHECK(part.completion.status == Status::kOk);
     content.Check(part.body.data(), 0, 100'000);
   }
