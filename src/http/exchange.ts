@@ -2,10 +2,10 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
-import type { Cancel } from '../storage/storage.js';
+import type { Cancel, StorageError } from '../storage/storage.js';
 import type { KeptPages } from './kept_pages.js';
 import type { ListingMemory } from './listing_source.js';
-import { errorReply, type Reply } from './reply.js';
+import { errorReply, type Reply, requestError } from './reply.js';
 import type { Request, Wanted } from './request.js';
 import type { Mount, Router } from './route.js';
 import type { Transfers } from './transfer.js';
@@ -82,8 +82,11 @@ export class Exchange {
     if (!this.#aborted && this.#status === 0) this.#onAbort = cancel;
   }
 
-  /** Answers. Takes over what the reply holds. */
-  reply(reply: Reply): void {
+  /**
+   * Answers. Takes over what the reply holds. `failed` is called where its body can't be had before any of it was sent: it
+   * has to answer in another way.
+   */
+  reply(reply: Reply, failed?: (error: StorageError) => void): void {
     this.#status = reply.status;
     const close = this.site.draining || this.request.hasBody || reply.status === 405;
     this.#onAbort = null;
@@ -93,9 +96,20 @@ export class Exchange {
           head: `${reply.head}\r\nCache-Status: gfserve${this.forwarded ? '; fwd=bypass' : ''}`,
         }
       : reply;
-    this.#onAbort = send(this.res, told, close, this.site.transfers, (bytes, complete) =>
-      this.#end(bytes, complete),
-    );
+    this.#onAbort = send(this.res, told, {
+      close,
+      waitedMs: this.waitedMs,
+      transfers: this.site.transfers,
+      outcome: {
+        sent: (bytes, complete) => this.#end(bytes, complete),
+        failed: (error) => {
+          this.#onAbort = null;
+          this.#status = 0;
+          if (failed) failed(error);
+          else this.reply(errorReply(requestError(error.code), this.mount, this.isHead));
+        },
+      },
+    });
   }
 
   /** A bug was met: the client gets 500 if nothing was sent, and the log the stack. */

@@ -1,6 +1,6 @@
 /** From a path on a mount to the reply: asks the storage, as often as it takes. */
 import { catalogue, type RequestErrorCode } from '../errors.js';
-import type { Opened, OpenFolder, OpenResult } from '../storage/storage.js';
+import type { Opened, OpenFolder, OpenResult, StorageError } from '../storage/storage.js';
 import { hasPreconditions } from './conditional.js';
 import type { Exchange } from './exchange.js';
 import { prepareListing } from './listing.js';
@@ -102,7 +102,8 @@ function found(what: Search, result: OpenResult, withBody: boolean): void {
     else look(what, true);
     return;
   }
-  exchange.reply(contentReply(result, representation, asked));
+  const failed = (error: StorageError): void => answerError(exchange, requestError(error.code));
+  exchange.reply(contentReply(result, representation, asked), failed);
 }
 
 function answerFolder(what: Search, opened: Opened): void {
@@ -143,7 +144,10 @@ function answerListing({ exchange, mount, rest }: Search, folder: OpenFolder): v
     prepareListing(folder, request, exchange.site.listings, (listing) =>
       guard(exchange, () => {
         if (listing.kind === 'failed') answerError(exchange, requestError(listing.error.code));
-        else exchange.reply(listingReply(listing, format, mount, exchange.isHead));
+        else {
+          const reply = listingReply(listing, format, mount, exchange.isHead);
+          exchange.reply(reply, (error) => answerError(exchange, requestError(error.code)));
+        }
       }),
     ),
   );

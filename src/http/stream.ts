@@ -10,8 +10,8 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { BodySource, Piece } from './body_source.js';
-import { REARM_MS, type Ticking, type Transfers } from './transfer.js';
-import type { Sent } from './writer.js';
+import { type Outcome, REARM_MS, type Ticking, type Transfers } from './transfer.js';
+import type { Sending } from './writer.js';
 
 /** Bytes that are written at once. */
 const PIECE = 64 * 1024;
@@ -19,20 +19,18 @@ const PIECE = 64 * 1024;
 const PROBE = 512;
 
 /**
- * Sends `head` and what `source` gives, which it takes over. `sent` is called once. Returns what to do when the client goes
+ * Sends `head` and what `source` gives, which it takes over. The outcome is told once. Returns what to do when the client goes
  * away meanwhile. Must not be called after an abort. `close` tells the client to end the connection after the answer.
  */
 export function streamBody(
   res: HttpResponse,
   head: string,
-  close: boolean,
   source: BodySource,
-  transfers: Transfers,
-  sent: Sent,
+  { close, transfers, outcome }: Sending,
 ): () => void {
   // Not as an argument of `end`: that writes the header when it is called, amid the chunks.
   const fullHead = close ? `${head}\r\nConnection: close` : head;
-  const stream = new Stream(res, fullHead, source, transfers, sent);
+  const stream = new Stream(res, fullHead, source, transfers, outcome);
   stream.start();
   return () => stream.abort();
 }
@@ -55,7 +53,7 @@ class Stream implements Ticking {
     private readonly head: string,
     private readonly source: BodySource,
     private readonly transfers: Transfers,
-    private readonly sent: Sent,
+    private readonly outcome: Outcome,
   ) {}
 
   start(): void {
@@ -98,8 +96,13 @@ class Stream implements Ticking {
         this.#end(true);
         return;
       case 'failed':
-        // The status line is out: only an end without the last chunk tells the client.
-        this.res.close(); // calls the abort handler
+        if (this.#headWritten) {
+          // The status line is out: only an end without the last chunk tells the client.
+          this.res.close(); // calls the abort handler
+        } else {
+          this.#release();
+          this.outcome.failed(piece.error);
+        }
         return;
       default: {
         const impossible: never = piece;
@@ -154,10 +157,14 @@ class Stream implements Ticking {
 
   #end(complete: boolean): void {
     if (this.#ended) return;
+    this.#release();
+    this.outcome.sent(this.#written, complete);
+  }
+
+  #release(): void {
     this.#ended = true;
     this.#held = null;
     this.transfers.remove(this);
     this.source.cancel();
-    this.sent(this.#written, complete);
   }
 }

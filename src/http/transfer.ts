@@ -5,7 +5,7 @@
  * all of a worker's transfers together hold CHUNK_BUDGET, each further chunk is of 64 KiB, and nothing is read ahead.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Chunk, ReadResult } from '../storage/storage.js';
+import type { Chunk, ReadResult, StorageError } from '../storage/storage.js';
 import type { FileBody, Piece } from './body.js';
 
 const SMALLEST_CHUNK = 64 * 1024;
@@ -61,6 +61,14 @@ export class Transfers {
   }
 }
 
+/** How a transfer ends: one of the two is called, once. */
+export interface Outcome {
+  /** `complete`: every announced byte went to the kernel or into uWebSockets.js' buffer. */
+  sent(bodyBytes: number, complete: boolean): void;
+  /** Nothing was written, nor can be by this transfer: another answer may be given. */
+  failed(error: StorageError): void;
+}
+
 /** Bytes of the body that are planned to be sent, in its order. */
 interface Slot {
   /** Where in the body they begin. */
@@ -104,21 +112,27 @@ export class Transfer implements Ticking {
   #lastWrite = 0;
   #written = 0;
 
-  /** Takes over the body's chunk and file. */
+  #headWritten = false;
+  #waitedMs = 0;
+
+  /** Takes over the body's chunk and file. `head` goes out with the first bytes, so that until then all can still fail. */
   constructor(
     private readonly res: HttpResponse,
+    private readonly head: string,
     private readonly body: FileBody,
     private readonly transfers: Transfers,
-    private readonly sent: (bodyBytes: number, complete: boolean) => void,
+    private readonly outcome: Outcome,
   ) {
     this.#preread = body.chunk;
     transfers.heldBytes += body.chunk?.bytes.length ?? 0;
   }
 
-  /** Inside a cork, after the head. */
-  start(): void {
+  /** Must be called inside a cork. `waitedMs`: how long the client has been waiting, which the first read has less. */
+  start(waitedMs: number): void {
     this.#lastProgress = this.#lastWrite = this.#chunkStarted = performance.now();
+    this.#waitedMs = waitedMs;
     this.#pump();
+    this.#waitedMs = 0;
     if (this.#ended) return;
     this.transfers.add(this);
     this.res.onWritable((offset) => this.#onWritable(offset));
@@ -170,6 +184,10 @@ export class Transfer implements Ticking {
     // Never with nothing to send: uWebSockets.js takes an empty chunk for the end of the answer.
     const rest = this.#taken === 0 ? bytes : bytes.subarray(this.#taken);
     this.#lastWrite = performance.now();
+    if (!this.#headWritten) {
+      this.#headWritten = true;
+      this.res.writeStatus(this.head);
+    }
     const [ok, done] = this.res.tryEnd(rest, this.body.length);
     if (done) {
       this.#progress(this.body.length);
@@ -281,7 +299,7 @@ export class Transfer implements Ticking {
     const { file } = this.body;
     if (!file) throw new Error('a body without a file has all of its bytes');
     this.transfers.heldBytes += slot.length;
-    file.read(offset, slot.length, (result) => this.#onRead(slot, result));
+    file.read(offset, slot.length, (result) => this.#onRead(slot, result), this.#waitedMs);
   }
 
   #onRead(slot: Slot, result: ReadResult): void {
@@ -290,8 +308,13 @@ export class Transfer implements Ticking {
       return;
     }
     if (!result.ok) {
-      // The length is announced already: only an early end tells the client.
-      this.res.close();
+      if (this.#headWritten) {
+        // The length is announced already: only an early end tells the client.
+        this.res.close();
+      } else {
+        this.#release();
+        this.outcome.failed(result);
+      }
       return;
     }
     slot.chunk = result.chunk;
@@ -304,12 +327,16 @@ export class Transfer implements Ticking {
 
   #end(complete: boolean): void {
     if (this.#ended) return;
+    this.#release();
+    this.outcome.sent(this.#written, complete);
+  }
+
+  #release(): void {
     this.#ended = true;
     this.transfers.remove(this);
     for (const slot of this.#slots) this.#giveBack(slot);
     this.#slots.length = 0;
     this.#releasePreread();
     this.body.file?.release();
-    this.sent(this.#written, complete);
   }
 }

@@ -2,7 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Reply } from './reply.js';
 import { streamBody } from './stream.js';
-import { Transfer, type Transfers } from './transfer.js';
+import { type Outcome, Transfer, type Transfers } from './transfer.js';
 
 /**
  * A body up to this many bytes goes out in one call: it fits into any socket buffer, and uWebSockets.js would copy what
@@ -10,20 +10,22 @@ import { Transfer, type Transfers } from './transfer.js';
  */
 const ONE_CALL = 16 * 1024;
 
-/** `complete`: every announced byte went to the kernel or into uWebSockets.js' buffer. */
-export type Sent = (bodyBytes: number, complete: boolean) => void;
+/** What an answer needs besides itself. */
+export interface Sending {
+  /** Ends the connection after the answer. */
+  readonly close: boolean;
+  /** How long the client has been waiting. */
+  readonly waitedMs: number;
+  readonly transfers: Transfers;
+  readonly outcome: Outcome;
+}
 
 /**
- * Sends `reply`; `sent` is called once. Returns what to do when the client goes away meanwhile, or null when nothing is
- * left to do. Must not be called after an abort. `close` ends the connection after the answer.
+ * Sends `reply`; the outcome is told once. Returns what to do when the client goes away meanwhile, or null when nothing is
+ * left to do. Must not be called after an abort.
  */
-export function send(
-  res: HttpResponse,
-  reply: Reply,
-  close: boolean,
-  transfers: Transfers,
-  sent: Sent,
-): (() => void) | null {
+export function send(res: HttpResponse, reply: Reply, sending: Sending): (() => void) | null {
+  const { close, outcome } = sending;
   switch (reply.kind) {
     case 'empty':
       res.cork(() => {
@@ -31,19 +33,19 @@ export function send(
         res.writeStatus(close ? `${reply.head}\r\nConnection: close` : reply.head);
         res.endWithoutBody();
       });
-      sent(0, true);
+      outcome.sent(0, true);
       return null;
     case 'text':
       res.cork(() => {
         res.writeStatus(reply.head);
         res.end(reply.body, close);
       });
-      sent(reply.body.length, true);
+      outcome.sent(reply.body.length, true);
       return null;
     case 'file':
-      return sendFile(res, reply, close, transfers, sent);
+      return sendFile(res, reply, sending);
     case 'stream':
-      return streamBody(res, reply.head, close, reply.source, transfers, sent);
+      return streamBody(res, reply.head, reply.source, sending);
     default: {
       const impossible: never = reply;
       throw new Error(`unknown reply ${String(impossible)}`);
@@ -54,9 +56,7 @@ export function send(
 function sendFile(
   res: HttpResponse,
   { head, body }: Extract<Reply, { kind: 'file' }>,
-  close: boolean,
-  transfers: Transfers,
-  sent: Sent,
+  { close, waitedMs, transfers, outcome }: Sending,
 ): (() => void) | null {
   const [first] = body.pieces;
   if (body.chunk && body.length <= ONE_CALL && body.pieces.length === 1 && first?.kind === 'file') {
@@ -70,14 +70,12 @@ function sendFile(
       });
       body.chunk.release();
       body.file?.release();
-      sent(body.length, true);
+      outcome.sent(body.length, true);
       return null;
     }
   }
-  const transfer = new Transfer(res, body, transfers, sent);
-  res.cork(() => {
-    res.writeStatus(close ? `${head}\r\nConnection: close` : head);
-    transfer.start();
-  });
+  const fullHead = close ? `${head}\r\nConnection: close` : head;
+  const transfer = new Transfer(res, fullHead, body, transfers, outcome);
+  res.cork(() => transfer.start(waitedMs));
   return () => transfer.abort();
 }

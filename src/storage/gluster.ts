@@ -135,11 +135,12 @@ export class GlusterStorage {
   #file(id: number): OpenFile {
     let released = false;
     return {
-      read: (offset, length, done) => {
+      read: (offset, length, done, waitedMs) => {
         this.#call<ReadResult>(
           (settle) => this.native.read(this.volume, id, offset, length, settle),
           ({ chunk }) => (chunk ? { ok: true, chunk } : failure(Status.io, 0)),
           done,
+          waitedMs,
         );
       },
       release: () => {

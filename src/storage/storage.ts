@@ -55,9 +55,10 @@ export interface Chunk {
 export interface OpenFile {
   /**
    * Reads exactly `length` bytes (1 to MAX_CHUNK) at `offset`; a file that is no longer what was opened answers
-   * 'changed'. Several reads may be under way at once. `done` is never called from inside this call.
+   * 'changed'. Several reads may be under way at once. `done` is never called from inside this call. `waitedMs`: as in
+   * OpenRequest.
    */
-  read(offset: number, length: number, done: (result: ReadResult) => void): void;
+  read(offset: number, length: number, done: (result: ReadResult) => void, waitedMs?: number): void;
   release(): void;
 }
 

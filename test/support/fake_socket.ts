@@ -9,6 +9,7 @@ export class Socket {
   readonly taken: Buffer[] = [];
   offset = 0;
   done = false;
+  head = '';
   closed = false;
   writable: ((offset: number) => boolean) | null = null;
 
@@ -16,6 +17,11 @@ export class Socket {
 
   readonly response = {
     cork: (body: () => void) => body(),
+    writeStatus: (head: string) => {
+      if (this.head !== '' || this.taken.length > 0)
+        throw new Error('the head comes first and once');
+      this.head = head;
+    },
     onWritable: (handler: (offset: number) => boolean) => {
       this.writable = handler;
     },

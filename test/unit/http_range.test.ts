@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decideRange, firstByte, MAX_RANGES } from '../../src/http/range.js';
 import { contentReply, etag } from '../../src/http/reply.js';
-import { Transfer, Transfers } from '../../src/http/transfer.js';
+import { type Outcome, Transfer, Transfers } from '../../src/http/transfer.js';
 import type { Opened, Stat } from '../../src/storage/storage.js';
 import { File, Socket } from '../support/fake_socket.js';
 import { testMount } from '../support/test_mount.js';
@@ -207,9 +207,15 @@ function answer(text: string, size: number, inline: boolean, rooms: readonly num
     const socket = new Socket(() => rooms[turn++ % rooms.length] ?? 1);
     const transfers = new Transfers(60_000);
     let complete = false;
-    new Transfer(socket.response, reply.body, transfers, (bytes, whole) => {
-      complete = whole && bytes === reply.body.length;
-    }).start();
+    const outcome: Outcome = {
+      sent: (bytes, whole) => {
+        complete = whole && bytes === reply.body.length;
+      },
+      failed: ({ code }) => {
+        throw new Error(code);
+      },
+    };
+    new Transfer(socket.response, reply.head, reply.body, transfers, outcome).start(0);
     for (let step = 0; !complete; step++) {
       if (step > 20_000 || socket.closed) throw new Error('the answer does not end');
       (file.pending.shift() ?? (() => socket.writable?.(socket.offset)))();
