@@ -169,6 +169,9 @@ const CODES: Readonly<Record<StorageErrorCode, RequestErrorCode>> = {
 /** Which failure of a request a failure of the storage is. */
 export const requestError = (code: StorageErrorCode): RequestErrorCode => CODES[code];
 
+/** Characters. Clients take no more anyway, and a head has to stay well below the 16 KiB that ONE_CALL tells of. */
+const LONGEST_LOCATION = 8192;
+
 /** `location` is printable ASCII. */
 export function redirectReply(
   status: number,
@@ -176,6 +179,7 @@ export function redirectReply(
   mount: Mount | null,
   isHead: boolean,
 ): Reply {
+  if (location.length > LONGEST_LOCATION) return errorReply('GFS_URI_TOO_LONG', mount, isHead);
   return textReply(status, [['Location', location]], '', mount, isHead);
 }
 

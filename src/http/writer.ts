@@ -1,14 +1,16 @@
 /** Puts a reply onto the socket. What it was handed is released, whatever happens to the client. */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { FileBody } from './body.js';
 import type { Reply } from './reply.js';
 import { streamBody } from './stream.js';
 import { type Outcome, Transfer, type Transfers } from './transfer.js';
 
 /**
- * A body up to this many bytes goes out in one call: it fits into any socket buffer, and uWebSockets.js would copy what
- * does not.
+ * A head and a body of up to so many bytes together go out in one call. With what uWebSockets.js adds they have to fit into
+ * the 16 KiB in which it gathers what is written in a cork: of a further write that does not, it loses the bytes when the
+ * socket is too full for what was gathered before. `tryEnd`, which the rest is sent by, says what it has not written.
  */
-const ONE_CALL = 16 * 1024;
+const ONE_CALL = 15 * 1024;
 
 /** What an answer needs besides itself. */
 export interface Sending {
@@ -36,6 +38,9 @@ export function send(res: HttpResponse, reply: Reply, sending: Sending): (() => 
       outcome.sent(0, true);
       return null;
     case 'text':
+      if (reply.head.length + reply.body.length > ONE_CALL && reply.body !== '') {
+        return sendFile(res, { ...reply, kind: 'file', body: bodyOf(reply.body) }, sending);
+      }
       res.cork(() => {
         res.writeStatus(reply.head);
         res.end(reply.body, close);
@@ -53,13 +58,24 @@ export function send(res: HttpResponse, reply: Reply, sending: Sending): (() => 
   }
 }
 
+function bodyOf(text: string): FileBody {
+  const bytes = Buffer.from(text);
+  const pieces = [{ kind: 'bytes', bytes }] as const;
+  return { length: bytes.length, pieces, chunk: null, chunkOffset: 0, file: null };
+}
+
 function sendFile(
   res: HttpResponse,
   { head, body }: Extract<Reply, { kind: 'file' }>,
   { close, waitedMs, transfers, outcome }: Sending,
 ): (() => void) | null {
   const [first] = body.pieces;
-  if (body.chunk && body.length <= ONE_CALL && body.pieces.length === 1 && first?.kind === 'file') {
+  if (
+    body.chunk &&
+    head.length + body.length <= ONE_CALL &&
+    body.pieces.length === 1 &&
+    first?.kind === 'file'
+  ) {
     const at = first.offset - body.chunkOffset;
     const { bytes } = body.chunk;
     if (at >= 0 && at + first.length <= bytes.length) {
