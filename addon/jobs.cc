@@ -12,7 +12,6 @@
 #include <ctime>
 #include <map>
 #include <sstream>
-#include <string_view>
 
 namespace gfserve {
 
@@ -480,17 +479,26 @@ std::vector<Brick> BricksOf(const std::string& volfile) {
 
 }  // namespace
 
-// The meta xlator shows each client's state as text, with a line "connected = 1".
+// The meta xlator shows each client's state as text, with a line "connected = 1" behind one for each open
+// file. What can't be read says nothing against the brick.
 bool WatchJob::IsConnected(const std::string& xlator) const {
   const std::string path = "/.meta/graphs/active/" + xlator + "/private";
   glfs_fd_t* fd = glfs_open(volume_.fs(), path.c_str(), O_RDONLY);
-  if (!fd) return false;
-  char text[4096];
-  const ssize_t length = glfs_pread(fd, text, sizeof(text), 0, 0, nullptr);
+  if (!fd) return true;
+  const std::string no = "\nconnected = 0";
+  std::string text = "\n";
+  bool connected = true;
+  std::vector<char> piece(64 << 10);
+  for (off_t offset = 0; connected;) {
+    const ssize_t got = glfs_pread(fd, piece.data(), piece.size(), offset, 0, nullptr);
+    if (got <= 0) break;
+    offset += got;
+    text.append(piece.data(), static_cast<size_t>(got));
+    connected = text.find(no) == std::string::npos;
+    text.erase(0, text.size() - std::min(text.size(), no.size()));
+  }
   glfs_close(fd);
-  if (length <= 0) return false;
-  return std::string_view(text, static_cast<size_t>(length)).find("\nconnected = 1") !=
-         std::string_view::npos;
+  return connected;
 }
 
 void WatchJob::Execute() {
