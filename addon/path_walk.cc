@@ -1,5 +1,6 @@
 #include "path_walk.h"
 
+#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,8 +43,62 @@ bool IsReserved(std::string_view name, bool at_root) {
   return at_root && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
 }
 
+// A brick's word that an object was renamed makes md-cache forget it, but the next reply about the object
+// brings back what was known, its old name included. So what was renamed lately is not believed by name.
 WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, bool may_trust,
                                 Node* out) {
+  WalkError error = Find(parent, name, may_trust, out);
+  if (error.status != Status::kOk) return error;
+  const Gfid gfid = out->handle->gfid();
+  const uint64_t doubt = volume_.doubts().Of(gfid);
+  if (doubt == 0) return {};
+  switch (Confirm(parent, name, gfid)) {
+    case Confirmed::kUnknown:
+      return {};
+    case Confirmed::kYes:
+      volume_.doubts().Settle(gfid, doubt);
+      return {};
+    case Confirmed::kMissing:
+      volume_.handles().Erase(parent.handle->gfid(), name);
+      return {Status::kNotFound, ENOENT};
+    case Confirmed::kOther:
+      break;
+  }
+  // Reading the folder has told libgfapi what has the name now.
+  volume_.handles().Erase(parent.handle->gfid(), name);
+  error = Find(parent, name, false, out);
+  if (error.status == Status::kOk && out->handle->gfid() == gfid) return {Status::kChanged, 0};
+  return error;
+}
+
+// Reads the folder's entries from the bricks until the name comes.
+PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& name,
+                                      const Gfid& gfid) {
+  // gfid_to_ino of libglusterfs: the last eight bytes.
+  uint64_t ino = 0;
+  for (size_t i = 8; i < gfid.size(); ++i) ino = ino << 8 | gfid[i];
+  glfs_fd_t* fd = glfs_h_opendir(volume_.fs(), parent.handle->object());
+  if (!fd) return Confirmed::kUnknown;
+  Confirmed result = Confirmed::kMissing;
+  for (;;) {
+    struct stat st = {};
+    struct dirent entry;
+    struct dirent* found = nullptr;
+    if (glfs_readdirplus_r(fd, &st, &entry, &found) != 0) {
+      result = Confirmed::kUnknown;
+      break;
+    }
+    if (!found) break;
+    if (name != found->d_name) continue;
+    result = st.st_ino == ino ? Confirmed::kYes : Confirmed::kOther;
+    if (st.st_ino == 0) result = Confirmed::kUnknown;
+    break;
+  }
+  glfs_closedir(fd);
+  return result;
+}
+
+WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_trust, Node* out) {
   std::shared_ptr<const Held> held = volume_.handles().Get(parent.handle->gfid(), name);
   const auto now = std::chrono::steady_clock::now();
   if (held && may_trust && S_ISDIR(held->st.st_mode) && now - held->seen < kFolderFresh) {

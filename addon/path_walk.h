@@ -55,6 +55,11 @@ class PathWalk {
   // Looks `name` up under `parent` and leaves it in the volume's cache. `may_trust`: a folder seen
   // lately need not be looked up.
   WalkError LookupChild(const Node& parent, const std::string& name, bool may_trust, Node* out);
+  // The same by libgfapi's word alone.
+  WalkError Find(const Node& parent, const std::string& name, bool may_trust, Node* out);
+  // Whether the name stands for that object, as the bricks' own listing of the folder says.
+  enum class Confirmed { kYes, kOther, kMissing, kUnknown };
+  Confirmed Confirm(const Node& parent, const std::string& name, const Gfid& gfid);
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
   // `last_counts`: the last component is one that must be looked up.

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
 namespace gfserve {
@@ -92,6 +94,7 @@ ConnectResult Volume::Init() {
     err = OpenFs(true);
   }
   if (err == 0) err = OpenRoot();
+  if (err == 0 && !without_md_cache_) ListenToBricks();
   if (err == 0) pool_ = std::make_unique<ThreadPool>(spec_.threads, spec_.max_queue);
   const auto took = std::chrono::steady_clock::now() - start;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
@@ -145,11 +148,55 @@ int Volume::OpenRoot() {
   return 0;
 }
 
+namespace {
+
+// Who listens, by a number that goes through libgfapi: a callback that is under way while a volume ends
+// finds nobody.
+std::mutex listeners_mutex;
+std::unordered_map<uintptr_t, std::weak_ptr<Doubts>> listeners;  // guarded by listeners_mutex
+uintptr_t last_listener = 0;                                     // guarded by listeners_mutex
+
+}  // namespace
+
+// Where the volume sends no invalidations none come, and none are needed: see TrustsStaleNames.
+void Volume::ListenToBricks() {
+  {
+    std::lock_guard<std::mutex> lock(listeners_mutex);
+    for (auto one = listeners.begin(); one != listeners.end();) {
+      one = one->second.expired() ? listeners.erase(one) : std::next(one);
+    }
+    listeners[++last_listener] = doubts_;
+  }
+  glfs_upcall_register(fs_, GLFS_EVENT_INODE_INVALIDATE, OnUpcall,
+                       reinterpret_cast<void*>(last_listener));
+}
+
+// On a thread of libgfapi's. `event` is ours to free.
+void Volume::OnUpcall(glfs_upcall_t* event, void* data) {
+  std::shared_ptr<Doubts> doubts;
+  {
+    std::lock_guard<std::mutex> lock(listeners_mutex);
+    const auto found = listeners.find(reinterpret_cast<uintptr_t>(data));
+    if (found != listeners.end()) doubts = found->second.lock();
+  }
+  if (doubts && glfs_upcall_get_reason(event) == GLFS_UPCALL_INODE_INVALIDATE) {
+    auto* inode = static_cast<glfs_upcall_inode_t*>(glfs_upcall_get_event(event));
+    constexpr uint64_t kNames = GFAPI_UP_RENAME | GFAPI_UP_NLINK;
+    glfs_object_t* object = inode ? glfs_upcall_inode_get_object(inode) : nullptr;
+    Gfid gfid{};
+    if (object && (glfs_upcall_inode_get_flags(inode) & kNames) != 0 &&
+        glfs_h_extract_handle(object, gfid.data(), static_cast<int>(gfid.size())) > 0) {
+      doubts->Add(gfid);
+    }
+  }
+  glfs_free(event);
+}
+
 // md-cache answers a lookup by name from what it knows of the inode, and every reply about the inode,
 // to a read or to a lookup below it, prolongs that: a folder or file in use that has been renamed away
 // would be served under its old name for as long as it is in use. Only the bricks' invalidations
-// (features.cache-invalidation) end that; without them md-cache must not answer. With them it may still
-// be wrong of what was renamed away in use: see "What md-cache gets wrong" in docs/architecture.md.
+// (features.cache-invalidation) end that; without them md-cache must not answer. With them it is still wrong
+// of what was renamed away in use, which is what doubts_ is for.
 bool Volume::TrustsStaleNames(const std::string& volfile) {
   if (volfile.empty()) return true;
   const size_t type = volfile.find("type performance/md-cache");
@@ -215,6 +262,7 @@ void Volume::Finish() {
   }
   handles_.Clear();
   root_.reset();
+  if (fs_ && !without_md_cache_) glfs_upcall_unregister(fs_, GLFS_EVENT_ANY);
   if (fs_) glfs_fini(fs_);
   fs_ = nullptr;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "block_pool.h"
+#include "doubts.h"
 #include "handle_cache.h"
 #include "status.h"
 #include "thread_pool.h"
@@ -142,6 +143,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   glfs_t* fs() const { return fs_; }
   const std::shared_ptr<Handle>& root() const { return root_; }
   HandleCache<const Held>& handles() { return handles_; }
+  Doubts& doubts() { return *doubts_; }
   BlockPool& blocks() { return *blocks_; }
   const Identity& identity() const { return identity_; }
   uint32_t AddFile(std::shared_ptr<OpenFile> file);
@@ -172,6 +174,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   // 0, or an errno, or kNoErrno.
   int OpenFs(bool without_md_cache);
   int OpenRoot();
+  void ListenToBricks();
+  static void OnUpcall(glfs_upcall_t* event, void* data);
   static bool TrustsStaleNames(const std::string& volfile);
   void Finish();
 
@@ -185,6 +189,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
   bool without_md_cache_ = false;
+  // Shared with the callback, which may come as long as libgfapi's threads run.
+  const std::shared_ptr<Doubts> doubts_ = std::make_shared<Doubts>();
 
   std::atomic<size_t> volfile_hash_{0};  // 0: none was seen yet
 
