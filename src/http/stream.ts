@@ -4,8 +4,8 @@
  * Unlike `tryEnd`, `write` always takes all it is given: what the socket does not, stays in uWebSockets.js' buffer. Nothing
  * but another write or cork sends that on, nothing but the answer to the next write says whether it has left, and nothing
  * but a write that does not fit, or the socket's becoming writable, ends the 10 s that it gives the client after one that
- * did not. So a piece for a socket that was full begins with a probe, also each REARM_MS: the buffer never holds more than
- * a piece and a few probes. Two things are out of our hands: what is left in the buffer at the end, a piece at most; and
+ * did not. So what is for a socket that was full begins with a probe, also each REARM_MS: the buffer never holds more than
+ * two pieces, as a cork tells of the first only with the second, and a few probes. Two things are out of our hands: what is left in the buffer at the end, a piece at most; and
  * a client that was full just before the source came to a stand, which uWebSockets.js closes after 10 s.
  */
 import type { HttpResponse } from 'uWebSockets.js';
@@ -13,8 +13,12 @@ import type { BodySource, Piece } from './body_source.js';
 import { type Outcome, REARM_MS, type Ticking, type Transfers } from './transfer.js';
 import type { Sending } from './writer.js';
 
-/** Bytes that are written at once. */
-const PIECE = 64 * 1024;
+/**
+ * Bytes that are written at once: with a chunk's frame they fit into the 16 KiB in which uWebSockets.js gathers what is
+ * written in a cork. Of a write that does not, it loses all bytes, and only them, when the socket is too full for what had
+ * been gathered before: the frame stays, and the client takes what follows for the chunk.
+ */
+const PIECE = 15 * 1024;
 
 const PROBE = 512;
 
@@ -132,12 +136,17 @@ class Stream implements Ticking {
   #write(): void {
     while (this.#held) {
       const bytes = this.#held;
-      const length = this.#room === 'yes' ? PIECE : PROBE;
+      const length = this.#room === 'yes' ? this.#pieceLength() : PROBE;
       this.#held = bytes.length > length ? bytes.subarray(length) : null;
       this.#writeChunk(bytes.subarray(0, length));
       if (this.#room === 'no') break;
     }
     if (!this.#held) this.#pull();
+  }
+
+  /** The first piece shares the cork's space with the head. */
+  #pieceLength(): number {
+    return this.#headWritten ? PIECE : Math.max(PIECE - this.head.length, PROBE);
   }
 
   #writeChunk(bytes: Uint8Array): void {
