@@ -103,11 +103,11 @@ test('one of three bricks is killed: no request fails, none waits', async () => 
   await untilHealthy();
 });
 
-test.each([0, 1, 2])(
+test.each([0, 2])(
   'brick %d of three hangs: no request fails, each waits at most once',
   async (brick) => {
     await untilHealthy();
-    const results = await underLoad(GIVEN_UP_MS + 3_000, async () => {
+    const results = await underLoad(GIVEN_UP_MS + 2_000, async () => {
       await inAll((volume) => cluster.stopBrick(volume, brick));
     });
     const back = await underLoad(3_000, async () => {
