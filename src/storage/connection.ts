@@ -5,7 +5,8 @@ import { type Brick, Health, type Verdict } from './health.js';
 import { type Completion, type Native, Status } from './native.js';
 
 const TICK_MS = 250;
-const WATCH_MS = 1_000;
+/** With a tick of the timer well below a second, for which a brick's loss may go unnoticed. */
+const WATCH_MS = 500;
 /** How often a volume that is down is asked. */
 const PROBE_MS = 1_000;
 /** One that hangs is followed by another after this long, up to MAX_PROBES. */
