@@ -2,6 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Cleanup } from './cleanup.js';
+import { judgeFaults, renderFaults } from './faults/report.js';
+import { type FaultResult, runFaults } from './faults/scenario.js';
 import { describeMachine, type Machine } from './machine.js';
 import { help, type Options, readOptions, UsageError } from './options.js';
 import { judge, renderScenario, type Verdict } from './report.js';
@@ -53,34 +55,85 @@ async function runScenario(name: string, options: Options, stage: Stage): Promis
   });
 }
 
-async function bench(options: Options, cleanup: Cleanup): Promise<readonly Verdict[]> {
-  const machine = describeMachine();
-  const stage = await setStage(options, cleanup, tell);
-  const results: Record<string, Record<string, unknown>> = {};
-  const verdicts: Verdict[] = [];
-  const tables: string[] = [];
-  for (const name of options.scenarios) {
-    const samples = await runScenario(name, options, stage);
-    const scenario = SCENARIOS[name];
-    if (scenario === undefined) continue;
-    results[name] = Object.fromEntries(samples);
-    verdicts.push(...scenario.goals.map((goal) => judge(name, goal, samples)));
-    tables.push(renderScenario(name, scenario, samples, machine.cores));
+/** What a run has found, for the report and for `--json`. */
+interface Findings {
+  readonly stage: Stage | null;
+  readonly results: ReadonlyMap<string, Samples>;
+  readonly faults: ReadonlyMap<string, FaultResult> | null;
+}
+
+async function measure(options: Options, cleanup: Cleanup): Promise<Findings> {
+  const results = new Map<string, Samples>();
+  // One cluster after the other: an idle one costs processor time too.
+  const own = new Cleanup();
+  cleanup.add('the stage', () => own.run());
+  const stage = options.scenarios.length > 0 ? await setStage(options, own, tell) : null;
+  if (stage !== null) {
+    for (const name of options.scenarios) {
+      results.set(name, await runScenario(name, options, stage));
+    }
+    await own.run();
   }
+  const faults = options.faults ? await runFaults(options, cleanup, tell) : null;
+  return { stage, results, faults };
+}
+
+/** Prints the report. @returns which goals are met */
+function report(
+  options: Options,
+  machine: Machine,
+  { stage, results, faults }: Findings,
+): readonly Verdict[] {
+  const verdicts: Verdict[] = [];
   say('');
   printMachine(machine);
-  printVolume(stage);
-  for (const [name, { setup }] of stage.peers) say(`${name}: ${setup}`);
-  say('');
-  for (const table of tables) say(table);
-  for (const { text } of verdicts) say(text);
-  if (options.json !== null) {
-    const peers = Object.fromEntries([...stage.peers].map(([name, { setup }]) => [name, setup]));
-    const { volumeOptions } = stage;
-    const { rounds, seconds } = options;
-    const record = { format: 1, machine, volumeOptions, peers, rounds, seconds, results };
-    await writeFile(resolve(options.json), `${JSON.stringify(record, null, 2)}\n`);
+  if (stage !== null) {
+    printVolume(stage);
+    for (const [name, { setup }] of stage.peers) say(`${name}: ${setup}`);
   }
+  for (const [name, { setup }] of faults ?? []) say(`${name} in faults: ${setup}`);
+  say('');
+  for (const [name, samples] of results) {
+    const scenario = SCENARIOS[name];
+    if (scenario === undefined) continue;
+    verdicts.push(...scenario.goals.map((goal) => judge(name, goal, samples)));
+    say(renderScenario(name, scenario, samples, machine.cores));
+  }
+  if (faults !== null) {
+    verdicts.push(judgeFaults(faults));
+    say(renderFaults(faults, options.hungSeconds));
+  }
+  for (const { text } of verdicts) say(text);
+  return verdicts;
+}
+
+async function writeJson(
+  file: string,
+  options: Options,
+  machine: Machine,
+  found: Findings,
+): Promise<void> {
+  const { rounds, seconds, hungSeconds } = options;
+  const setups = [...(found.stage?.peers ?? [])].map(([name, { setup }]) => [name, setup]);
+  const results = [...found.results].map(([name, own]) => [name, Object.fromEntries(own)]);
+  const record = {
+    format: 1,
+    machine,
+    volumeOptions: found.stage?.volumeOptions ?? options.volumeOptions,
+    peers: Object.fromEntries(setups) as unknown,
+    rounds,
+    seconds,
+    results: Object.fromEntries(results) as unknown,
+    ...(found.faults && { faults: { hungSeconds, peers: Object.fromEntries(found.faults) } }),
+  };
+  await writeFile(resolve(file), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+async function bench(options: Options, cleanup: Cleanup): Promise<readonly Verdict[]> {
+  const machine = describeMachine();
+  const found = await measure(options, cleanup);
+  const verdicts = report(options, machine, found);
+  if (options.json !== null) await writeJson(options.json, options, machine, found);
   return verdicts;
 }
 

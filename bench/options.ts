@@ -1,12 +1,18 @@
 /** The command line of `npm run bench`. See HELP. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DEFAULT_HUNG_SECONDS, FAULTS, FAULTS_TITLE } from './faults/scenario.js';
 import { DEFAULT_PEERS, PEERS } from './peers/index.js';
 import { SCENARIOS } from './scenarios.js';
 import { DEFAULT_PROFILE, VOLUME_PROFILES } from './volume.js';
 
 export interface Options {
+  /** Those that measure speed. */
   readonly scenarios: readonly string[];
+  /** The scenario with the hung brick; it has a cluster of its own. */
+  readonly faults: boolean;
+  /** How long that brick hangs. */
+  readonly hungSeconds: number;
   readonly peers: readonly string[];
   readonly rounds: number;
   /** How long one peer is measured in one round, in seconds. */
@@ -34,8 +40,9 @@ export const help =
 
 Usage: npm run bench [-- SCENARIO... OPTIONS]
 
-Scenarios (default: all):
+Scenarios (default: all but ${FAULTS}):
 ${list(SCENARIOS)}
+${list({ [FAULTS]: { title: FAULTS_TITLE } })}
 
 Peers:
 ${list(PEERS)}
@@ -46,6 +53,7 @@ ${list(VOLUME_PROFILES)}
   --peers A,B            peers, in this order (default ${DEFAULT_PEERS.join(',')})
   --rounds N             rounds that count, after one that warms up (default 3)
   --seconds S            how long a peer is measured in a round (default 10)
+  --hung S               how long the brick hangs in ${FAULTS} (default ${DEFAULT_HUNG_SECONDS})
   --json FILE            write all raw figures to FILE
   --strict               a goal that is missed makes the exit status 1
   --profile NAME         volume options (default ${DEFAULT_PROFILE})
@@ -91,6 +99,7 @@ function parse(argv: readonly string[]) {
         peers: { type: 'string' },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
+        hung: { type: 'string' },
         json: { type: 'string' },
         strict: { type: 'boolean' },
         profile: { type: 'string' },
@@ -113,11 +122,14 @@ export function readOptions(argv: readonly string[]): Options | null {
   if (peers.includes('gfserve-other') && values.other === undefined) {
     throw new UsageError('the peer gfserve-other needs --other DIR');
   }
-  const scenarios = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+  const named = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+  const scenarios = names(named, { ...SCENARIOS, [FAULTS]: null }, 'scenario');
   const profile = values.profile ?? DEFAULT_PROFILE;
   names([profile], VOLUME_PROFILES, 'profile');
   return {
-    scenarios: names(scenarios, SCENARIOS, 'scenario'),
+    scenarios: scenarios.filter((name) => name !== FAULTS),
+    faults: scenarios.includes(FAULTS),
+    hungSeconds: number(values.hung, '--hung', DEFAULT_HUNG_SECONDS),
     peers: names(peers, PEERS, 'peer'),
     rounds: number(values.rounds, '--rounds', 3),
     seconds: number(values.seconds, '--seconds', 10),

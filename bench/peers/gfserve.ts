@@ -5,29 +5,47 @@ import { fileURLToPath } from 'node:url';
 import { Daemon, freePort } from './daemon.js';
 import { type Ground, httpPeer, type Peer, type PeerKind } from './peer.js';
 
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+
+/** What a gfserve is started with. */
+export interface GfserveOptions {
+  readonly workDir: string;
+  readonly name: string;
+  readonly cli: string;
+  readonly addresses: readonly string[];
+  /** The volume behind each URL path. */
+  readonly mounts: Readonly<Record<string, string>>;
+  /** Further lines of each `[volume]` section. */
+  readonly volumeLines: readonly string[];
+}
+
+/** Starts a gfserve of one worker. */
+export async function startGfserve(options: GfserveOptions): Promise<Daemon> {
+  const { workDir, name, cli, addresses } = options;
+  const port = await freePort();
+  const lines = [`servers = ${addresses.join(', ')}`, ...options.volumeLines].join('\n');
+  const sections = Object.entries(options.mounts).map(
+    ([path, volume], at) =>
+      `[volume ${volume}]\n${lines}\n[mount m${at}]\npath = ${path}\nvolume = ${volume}\n`,
+  );
+  const file = join(workDir, `${name}.ini`);
+  const server = `[server]\nlisten[] = 127.0.0.1:${port}\nworkers = 1\n[log]\naccess = off\n`;
+  await writeFile(file, `${server}${sections.join('')}`);
+  const command = [process.execPath, cli, '--config', file];
+  return await Daemon.start(command, port, join(workDir, `${name}.log`));
+}
 
 async function start(ground: Ground, cli: string, name: string): Promise<Peer> {
-  const port = await freePort();
-  const lines = [`servers = ${ground.cluster.addresses.join(', ')}`, ...ground.gfserveVolume];
-  const file = join(ground.workDir, `${name}.ini`);
-  await writeFile(
-    file,
-    `[server]
-listen[] = 127.0.0.1:${port}
-workers = 1
-[log]
-access = off
-[volume ${ground.volume}]
-${lines.join('\n')}
-[mount main]
-path = /
-volume = ${ground.volume}
-`,
-  );
-  const command = [process.execPath, cli, '--config', file];
-  const daemon = await Daemon.start(command, port, join(ground.workDir, `${name}.log`));
-  const extra = ground.gfserveVolume.map((line) => `, ${line}`).join('');
+  const { workDir, gfserveVolume } = ground;
+  const daemon = await startGfserve({
+    workDir,
+    name,
+    cli,
+    addresses: ground.cluster.addresses,
+    mounts: { '/': ground.volume },
+    volumeLines: gfserveVolume,
+  });
+  const extra = gfserveVolume.map((line) => `, ${line}`).join('');
   return httpPeer(daemon, `one worker, access log off${extra}`);
 }
 

@@ -14,13 +14,23 @@ async function fuseClient(mount: string): Promise<number> {
   return Number((await readFile(`${mount}.pid`, 'utf8')).trim());
 }
 
-async function startWith(ground: Ground, name: string, extra: string): Promise<Peer> {
+/** What an nginx is started with. */
+export interface NginxOptions {
+  readonly workDir: string;
+  readonly name: string;
+  /** Lines of the `http` block. */
+  readonly http: string;
+  /** Lines of its only `server`, without `listen`. */
+  readonly server: string;
+}
+
+/** Starts an nginx of one process, because that is ended by one signal to one pid, which a master without its worker isn't. */
+export async function startNginx(options: NginxOptions): Promise<Daemon> {
+  const { workDir, name } = options;
   const port = await freePort();
-  const mount = await ground.cluster.mount(ground.volume);
-  const dir = join(ground.workDir, name);
+  const dir = join(workDir, name);
   await mkdir(dir, { recursive: true });
   const file = join(dir, 'nginx.conf');
-  // One process, because it is ended by one signal to one pid, which a master without its worker isn't.
   await writeFile(
     file,
     `daemon off;
@@ -39,23 +49,29 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_requests 100000000;
-  ${extra}
+  ${options.http}
   server {
     listen 127.0.0.1:${port};
-    root ${mount};
+    ${options.server}
   }
 }
 `,
   );
-  const command = ['nginx', '-p', dir, '-c', file];
-  const daemon = await Daemon.start(command, port, join(dir, 'output.log'));
+  return await Daemon.start(['nginx', '-p', dir, '-c', file], port, join(dir, 'output.log'));
+}
+
+async function startWith(ground: Ground, name: string, extra: string): Promise<Peer> {
+  const mount = await ground.cluster.mount(ground.volume);
+  const { workDir } = ground;
+  const daemon = await startNginx({ workDir, name, http: extra, server: `root ${mount};` });
   const words = extra === '' ? '' : `; ${extra.replace(/\s+/g, ' ')}`;
   return httpPeer(daemon, `FUSE mount (the kernel caches content), one process, sendfile${words}`, [
     await fuseClient(mount),
   ]);
 }
 
-const missing = (): string | null => (isInstalled('nginx') ? null : 'nginx is not installed');
+export const missing = (): string | null =>
+  isInstalled('nginx') ? null : 'nginx is not installed';
 
 export const nginxFuse: PeerKind = {
   title: 'nginx over a FUSE mount, one worker',

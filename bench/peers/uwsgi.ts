@@ -12,39 +12,60 @@ const THREADS = 30;
 /** uWSGI's number for the GlusterFS plugin. */
 const MODIFIER = '27';
 
-/** @param http the options that make it listen at an address */
-async function startWith(
-  ground: Ground,
-  name: string,
-  http: (address: string) => readonly string[],
-): Promise<Peer> {
-  const port = await freePort();
-  // With several servers the plugin connects to each of them in turn, so one it is.
-  const server = `${ground.cluster.addresses[0]}:24007`;
-  const options = [
-    ...['--plugin', 'glusterfs'],
-    ...['--glusterfs-mount', `mountpoint=/,volume=${ground.volume},server=${server}`],
-    ...['--threads', String(THREADS), '--listen', '128'],
-    ...['--disable-logging', '--die-on-term'],
-    ...http(`127.0.0.1:${port}`),
-  ];
-  const output = join(ground.workDir, `${name}.log`);
-  const daemon = await Daemon.start(['uwsgi', ...options], port, output);
-  return httpPeer(daemon, `uwsgi ${options.join(' ')}`);
+/** What a uWSGI with the GlusterFS plugin is started with. */
+export interface UwsgiOptions {
+  readonly workDir: string;
+  readonly name: string;
+  /** The volume behind each URL path. */
+  readonly mounts: Readonly<Record<string, string>>;
+  /** A volfile server's address. With several of them the plugin connects to each in turn, so one it is. */
+  readonly server: string;
+  /** The options that make it listen at an address. */
+  readonly http: (address: string) => readonly string[];
 }
 
-const missing = (): string | null =>
+/** @returns the options too, for the report */
+export async function startUwsgi(
+  options: UwsgiOptions,
+): Promise<{ daemon: Daemon; setup: string }> {
+  const port = await freePort();
+  const mounts = Object.entries(options.mounts).flatMap(([path, volume]) => [
+    '--glusterfs-mount',
+    `mountpoint=${path},volume=${volume},server=${options.server}:24007`,
+  ]);
+  const words = [
+    ...['--plugin', 'glusterfs'],
+    ...mounts,
+    ...['--threads', String(THREADS), '--listen', '128'],
+    ...['--disable-logging', '--die-on-term'],
+    ...options.http(`127.0.0.1:${port}`),
+  ];
+  const output = join(options.workDir, `${options.name}.log`);
+  const daemon = await Daemon.start(['uwsgi', ...words], port, output);
+  return { daemon, setup: `uwsgi ${words.join(' ')}` };
+}
+
+async function startWith(ground: Ground, name: string, http: UwsgiOptions['http']): Promise<Peer> {
+  const server = ground.cluster.addresses[0] ?? '';
+  const mounts = { '/': ground.volume };
+  const { daemon, setup } = await startUwsgi({ ...ground, name, mounts, server, http });
+  return httpPeer(daemon, setup);
+}
+
+/** One connection a request: it closes the connection after each answer, and says so here. */
+export const withoutKeepAlive = (address: string): readonly string[] => [
+  ...['--http-socket', address, '--http-socket-modifier1', MODIFIER],
+  ...['--add-header', 'Connection: close'],
+];
+
+export const missing = (): string | null =>
   isInstalled('uwsgi') ? null : 'uwsgi-core and uwsgi-plugin-glusterfs are not installed';
 
 /** It closes the connection after each answer without saying so, which a client takes for a failure. */
 export const uwsgi: PeerKind = {
   title: "uWSGI's GlusterFS plugin, one process, 30 threads",
   missing,
-  start: (ground) =>
-    startWith(ground, 'uwsgi', (address) => [
-      ...['--http-socket', address, '--http-socket-modifier1', MODIFIER],
-      ...['--add-header', 'Connection: close'],
-    ]),
+  start: (ground) => startWith(ground, 'uwsgi', withoutKeepAlive),
 };
 
 /** The router, a second process, keeps the clients' connections; to the threads it opens one a request. */
