@@ -58,7 +58,9 @@ export class Load {
     for (let sent = 0; this.#running; ) {
       const due = Math.floor((this.nowMs * this.options.perSecond) / 1000) + 1;
       for (; sent < due; sent++) this.#pending.push(this.#ask());
-      await sleep(Math.min(LONGEST_PAUSE_MS, 1000 / this.options.perSecond));
+      // A load that a failed test has left running must not keep the process.
+      const pause = Math.min(LONGEST_PAUSE_MS, 1000 / this.options.perSecond);
+      await sleep(pause, undefined, { ref: false });
     }
   }
 
