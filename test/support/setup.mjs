@@ -36,6 +36,11 @@ const TASKS = {
     addon: true,
     script: 'dist/bench/main.js',
   },
+  soak: {
+    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES],
+    addon: true,
+    script: 'dist/test/soak/main.js',
+  },
   cluster: {
     packages: CLUSTER_PACKAGES,
     addon: false,

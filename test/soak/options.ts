@@ -1,0 +1,67 @@
+/** The soak's command line. */
+import { parseArgs } from 'node:util';
+
+export const HELP = `gfserve under load while everything around it fails, each answer checked.
+
+Usage: npm run soak [-- OPTIONS]               all kinds of faults, at random
+       npm run soak -- topology [OPTIONS]      bricks added, removed and replaced, options set
+
+  --minutes N    how long the faults go on, the first minute being the measure (default 15)
+  --cycles N     how many changes of the bricks (default 20; topology only)
+  --seed S       the same faults in the same order as a former run's
+  --log FILE     where gfserve's log goes (default: it is shown when something was wrong)
+  -h, --help
+
+Exit status: 0 all was well, 1 something was wrong, 2 wrong usage, 130 or 143 interrupted.`;
+
+export interface Options {
+  readonly kind: 'mix' | 'topology';
+  readonly minutes: number;
+  readonly cycles: number;
+  readonly seed: number;
+  readonly log: string | null;
+}
+
+export class UsageError extends Error {}
+
+function number(text: string | undefined, what: string, fallback: number, max: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new UsageError(`${what} must be a whole number from 1 to ${max}, not ${text}`);
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        minutes: { type: 'string' },
+        cycles: { type: 'string' },
+        seed: { type: 'string' },
+        log: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** null: help was asked for. @throws UsageError */
+export function readOptions(argv: readonly string[]): Options | null {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return null;
+  const [kind = 'mix', ...more] = positionals;
+  if ((kind !== 'mix' && kind !== 'topology') || more.length > 0) {
+    throw new UsageError(`no such run: ${positionals.join(' ')}`);
+  }
+  return {
+    kind,
+    minutes: number(values.minutes, '--minutes', 15, 10_000),
+    cycles: number(values.cycles, '--cycles', 20, 10_000),
+    seed: number(values.seed, '--seed', 1 + Math.floor(Math.random() * 0xfffffffe), 0xffffffff),
+    log: values.log ?? null,
+  };
+}

@@ -1,0 +1,155 @@
+/** The workers' lives and what they hold. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerStatus } from '../../src/ipc.js';
+import { type Gfserve, processFigures } from '../support/gfserve.js';
+import type { Findings } from './report.js';
+
+export interface Figures {
+  readonly rss: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** Of libgfapi's own: what a volume that is connected anew, or has switched its graph, has more for a while. */
+const CALM_MS = 90_000;
+
+export const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
+
+/** What is under way, or hangs, by its name; empty when nothing is. */
+function busyness({ volumes }: WorkerStatus): string[] {
+  return volumes.flatMap(({ name, state, native }) => {
+    const counts = ['busy', 'queued', 'stuck', 'openFiles']
+      .filter((key) => (native[key] ?? 0) > 0)
+      .map((key) => `${name}: ${key} ${native[key]}`);
+    return state === 'healthy' ? counts : [`${name} is ${state}`, ...counts];
+  });
+}
+
+export class Workers {
+  /** By the worker's number. */
+  readonly #pids = new Map<number, number>();
+  readonly #expected = new Set<number>();
+  readonly #baselines = new Map<number, Figures>();
+  #stopped = false;
+  #watching: Promise<void> | null = null;
+
+  constructor(
+    private readonly server: Gfserve,
+    private readonly findings: Findings,
+  ) {}
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  start(): void {
+    this.#watching = this.#watch();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#watching;
+  }
+
+  /** kill -9, on purpose. */
+  kill(number: number): void {
+    const pid = this.#pids.get(number);
+    if (pid === undefined) return;
+    this.#expected.add(pid);
+    process.kill(pid, 'SIGKILL');
+  }
+
+  /** One line for people. */
+  memory(): string {
+    return [...this.#pids]
+      .map(([number, pid]) => {
+        const { rss, threads, descriptors } = figuresOf(pid);
+        return `worker ${number}: ${mib(rss)} MiB, ${threads} threads, ${descriptors} descriptors`;
+      })
+      .join('; ');
+  }
+
+  rss(number: number): number {
+    return figuresOf(this.#pids.get(number) ?? 0).rss;
+  }
+
+  /** Notes what each holds now, at rest. */
+  async takeBaselines(): Promise<void> {
+    await this.#rest(() => true);
+    for (const pid of this.#pids.values()) this.#baselines.set(pid, figuresOf(pid));
+  }
+
+  /**
+   * Compares with the baselines those that had one. To be called at rest; waits until what libgfapi ends in the
+   * background has ended.
+   * @param growth by how much RSS may have grown, as a share
+   */
+  async compare(growth: number): Promise<void> {
+    const lean = (): boolean =>
+      [...this.#pids.values()].every((pid) => {
+        const [now, then] = [figuresOf(pid), this.#baselines.get(pid)];
+        return !then || (now.threads <= then.threads && now.descriptors <= then.descriptors);
+      });
+    await this.#rest(lean);
+    for (const worker of await this.server.workers()) {
+      for (const text of busyness(worker)) {
+        this.findings.violation(`worker ${worker.number} at rest: ${text}`);
+      }
+    }
+    for (const [number, pid] of this.#pids) {
+      const then = this.#baselines.get(pid);
+      if (then !== undefined) this.#compareOne(number, then, figuresOf(pid), growth);
+    }
+  }
+
+  #compareOne(number: number, then: Figures, now: Figures, growth: number): void {
+    for (const key of ['threads', 'descriptors'] as const) {
+      if (now[key] > then[key]) {
+        this.findings.violation(`worker ${number} has ${now[key]} ${key} and had ${then[key]}`);
+      }
+    }
+    if (now.rss > then.rss * (1 + growth)) {
+      this.findings.violation(
+        `worker ${number} has ${mib(now.rss)} MiB and had ${mib(then.rss)} MiB`,
+      );
+    }
+  }
+
+  /** Until nothing is under way and `enough` says so; no longer than CALM_MS. */
+  async #rest(enough: () => boolean): Promise<void> {
+    const deadline = performance.now() + CALM_MS;
+    await sleep(5_000);
+    while (performance.now() < deadline) {
+      const workers = await this.server.workers();
+      if (workers.every((worker) => busyness(worker).length === 0) && enough()) return;
+      await sleep(1_000);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#stopped) {
+      const workers = await this.server.workers().catch((error: unknown) => {
+        this.findings.violation(`/status: ${String(error)}`);
+        return [];
+      });
+      for (const { number, pid } of workers) {
+        const former = this.#pids.get(number);
+        this.#pids.set(number, pid);
+        if (former === undefined || former === pid || this.#expected.has(former)) continue;
+        this.findings.violation(`worker ${number} has crashed: it was ${former} and is ${pid}`);
+      }
+      await sleep(500);
+    }
+  }
+}
+
+function figuresOf(pid: number): Figures {
+  try {
+    return processFigures(pid);
+  } catch {
+    // It was killed a moment ago, or a thread ended while it was being read.
+    return { rss: 0, threads: 0, descriptors: 0 };
+  }
+}
