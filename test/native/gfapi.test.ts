@@ -120,7 +120,7 @@ test.each([
     expect(churn.operations).toBeGreaterThan(50);
     // Never old content under a new ETag, in which the mtime stands.
     const seen = [...output.matchAll(/^seen (\d+) (\d+) (\d+)$/gm)];
-    expect(seen.length).toBeGreaterThan(100);
+    expect(seen.length).toBeGreaterThan(20);
     const wrong = seen.filter(([, , generation, mtime]) => {
       const written = churn.mtimes.get(Number(generation));
       return written === undefined || BigInt(mtime ?? 0) > written;

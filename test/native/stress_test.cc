@@ -311,9 +311,10 @@ int main(int argc, char** argv) {
   });
   CHECK_EQ(spy::files, 0);
   CHECK_EQ(spy::objects, 0);
-  CHECK(second.bodies() > 500);
-  CHECK(second.reads() > 50);
-  CHECK(second.entries() > 100);
+  // Some of everything, also on a machine that has little time for it.
+  CHECK(second.bodies() > 50);
+  CHECK(second.reads() > 5);
+  CHECK(second.entries() > 10);
   CHECK(second.Count(gfserve::Status::kCancelled) > 0);
   CHECK(second.Count(gfserve::Status::kClosed) > 0);
   CHECK(second.Count(gfserve::Status::kChanged) * 10 < second.bodies());
