@@ -114,6 +114,7 @@ export class GlusterStorage {
   #opened(completion: Completion, from: number): OpenResult {
     const { candidate, type, size, mtimeSeconds, mtimeNanoseconds, gfid, chunk, fileId } =
       completion;
+    const { ctimeSeconds, ctimeNanoseconds } = completion;
     const isDirectory = type === FileType.directory;
     return {
       ok: true,
@@ -123,6 +124,8 @@ export class GlusterStorage {
         size,
         mtimeSeconds,
         mtimeNanoseconds,
+        ctimeSeconds,
+        ctimeNanoseconds,
         gfid,
       },
       chunk,

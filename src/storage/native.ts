@@ -54,6 +54,8 @@ export interface Completion {
   readonly size: number;
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
+  readonly ctimeSeconds: number;
+  readonly ctimeNanoseconds: number;
   readonly gfid: string;
   /** 0: none. */
   readonly fileId: number;
@@ -322,6 +324,8 @@ export class Native {
       size: rows[at + 6] ?? 0,
       mtimeSeconds: rows[at + 7] ?? 0,
       mtimeNanoseconds: rows[at + 8] ?? 0,
+      ctimeSeconds: rows[at + 9] ?? 0,
+      ctimeNanoseconds: rows[at + 10] ?? 0,
       gfid: type === FileType.none ? '' : this.#gfids.toString('hex', row * 16, row * 16 + 16),
       fileId: rows[at + 11] ?? 0,
       chunk: block < 0 ? null : this.#chunk(block, rows[at + 13] ?? 0),

@@ -30,6 +30,8 @@ export interface StorageError {
   readonly code: StorageErrorCode;
   /** The errno behind it, 0 when there was none: for the log. */
   readonly errno: number;
+  /** For 'not-found', where it was asked for: as in Opened. */
+  readonly trail?: readonly string[] | null;
 }
 
 export interface Stat {
@@ -39,6 +41,9 @@ export interface Stat {
   readonly mtimeSeconds: number;
   /** 0 to 999,999,999. */
   readonly mtimeNanoseconds: number;
+  readonly ctimeSeconds: number;
+  /** 0 to 999,999,999. */
+  readonly ctimeNanoseconds: number;
   /** 32 lower-case hexadecimal digits. */
   readonly gfid: string;
 }
@@ -112,6 +117,13 @@ export interface Opened {
   readonly file: OpenFile | null;
   /** For the entries of a directory that was asked for with `listing`. */
   readonly folder: OpenFolder | null;
+  /** It is the very version that the request named as known: neither chunk nor file come with it. */
+  readonly unchanged?: boolean;
+  /**
+   * gfids of the folders and links that were met on the way, for all candidates up to the one that was found: as long as none of
+   * them changes, the same is found again. null: not asked for, or too many.
+   */
+  readonly trail?: readonly string[] | null;
 }
 
 export type OpenResult = Opened | StorageError;
@@ -128,7 +140,20 @@ export interface OpenRequest {
   readonly listing: boolean;
   /** How long the client has been waiting already: that much less is left until the deadline. */
   readonly waitedMs?: number;
+  /** A version that the caller holds: a body is only wanted of another one. */
+  readonly known?: { readonly candidate: number; readonly stat: Stat } | null;
+  /** Report the way. */
+  readonly trail?: boolean;
 }
+
+/** What a volume says of itself. Times and order are those of its bricks' messages: several may come of one change. */
+export type StorageEvent =
+  /** The object's content, attributes or, for a folder, its entries are not what they were. */
+  | { readonly kind: 'changed'; readonly gfid: string }
+  /** Changes of the object will not be told any more. */
+  | { readonly kind: 'unwatched'; readonly gfid: string }
+  /** Anything may have changed without being told. */
+  | { readonly kind: 'lost' };
 
 /** Names a root that `Storage.root` registered. */
 export type RootId = number;

@@ -67,7 +67,15 @@ export class FakeTargets implements Storage {
       }
       const type = target.type === 'directory' ? 'directory' : 'file';
       const { size = 0, mtimeSeconds = 0 } = target;
-      const stat = { type, size, mtimeSeconds, mtimeNanoseconds: 0, gfid: '0'.repeat(32) } as const;
+      const stat = {
+        type,
+        size,
+        mtimeSeconds,
+        mtimeNanoseconds: 0,
+        ctimeSeconds: mtimeSeconds,
+        ctimeNanoseconds: 0,
+        gfid: '0'.repeat(32),
+      } as const;
       done({
         ok: true,
         candidate: 0,

@@ -171,6 +171,8 @@ function answer(text: string, size: number, inline: boolean, rooms: readonly num
     size,
     mtimeSeconds: 784111777,
     mtimeNanoseconds: 0,
+    ctimeSeconds: 1_700_000_000,
+    ctimeNanoseconds: 0,
     gfid: '0'.repeat(32),
   };
   const opened: Opened = {

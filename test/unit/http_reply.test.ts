@@ -19,6 +19,8 @@ const stat: Stat = {
   size: 5,
   mtimeSeconds: 784111777,
   mtimeNanoseconds: 123456789,
+  ctimeSeconds: 1_700_000_000,
+  ctimeNanoseconds: 0,
   gfid: '00112233445566778899aabbccddeeff',
 };
 
