@@ -34,6 +34,8 @@ export interface VolumeStatus {
   /** Counters of the addon, by their names there. */
   readonly native: Readonly<Record<string, number>>;
   readonly bricks: readonly BrickStatus[];
+  /** Counters of the cache in front of it, by their names there; null: there is none. */
+  readonly cache?: Readonly<Record<string, number>> | null;
 }
 
 export interface BrickStatus {
@@ -49,6 +51,8 @@ export interface WorkerStatus {
   readonly requests: { readonly total: number; readonly active: number };
   readonly connections?: number;
   readonly volumes: readonly VolumeStatus[];
+  /** The cache's memory: bytes and counts; null: there is none. */
+  readonly cache?: Readonly<Record<string, number>> | null;
   /** Bytes. */
   readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Config } from './config/types.js';
 import type { Site } from './http/exchange.js';
+import { HotAnswers } from './http/hot.js';
 import { KeptPages } from './http/kept_pages.js';
 import { ListingMemory } from './http/listing_source.js';
 import { createBoundaries } from './http/multipart.js';
@@ -14,7 +15,10 @@ import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
 import { accountId } from './preflight.js';
+import { CachedStorage } from './storage/cache/cached_storage.js';
+import { Memory } from './storage/cache/memory.js';
 import { Native } from './storage/native.js';
+import type { Storage } from './storage/storage.js';
 import { Volume } from './storage/volume.js';
 
 /** Volumes get so long to connect before the first request may meet one that has not. */
@@ -122,6 +126,9 @@ class Worker {
   readonly #volumes: readonly Volume[];
   readonly #server: HttpServer;
   readonly #pages: KeptPages;
+  /** null: there is no cache. */
+  readonly #memory: Memory | null;
+  readonly #caches = new Map<string, CachedStorage>();
 
   constructor(
     private readonly number: number,
@@ -140,21 +147,26 @@ class Worker {
           requestTimeoutMs: limits.requestTimeoutMs,
         }),
     );
-    const byName = new Map(this.#volumes.map((volume) => [volume.name, volume]));
+    const { cache, server } = config;
+    this.#memory =
+      cache.sizeBytes === 0 ? null : new Memory(Math.floor(cache.sizeBytes / server.workers));
+    const storages = new Map(this.#volumes.map((volume) => [volume.name, this.#storageOf(volume)]));
     const router = createRouter(config.mounts, (name) => {
-      const volume = byName.get(name);
-      if (!volume) throw new Error(`no volume "${name}"`);
-      return volume;
+      const storage = storages.get(name);
+      if (!storage) throw new Error(`no volume "${name}"`);
+      return storage;
     });
     this.#pages = new KeptPages(router.mounts);
     const logged = config.log.access.kind !== 'off';
+    const wanted = {
+      host: router.needsHost,
+      acceptEncoding: router.needsAcceptEncoding,
+      log: logged,
+    };
     this.#server = createServer({
       router,
-      wanted: {
-        host: router.needsHost,
-        acceptEncoding: router.needsAcceptEncoding,
-        log: logged,
-      },
+      wanted,
+      hot: this.#memory && new HotAnswers(wanted),
       transfers: new Transfers(limits.sendTimeoutMs),
       pages: this.#pages,
       listings: new ListingMemory(),
@@ -166,6 +178,25 @@ class Worker {
       draining: false,
       onIdle: () => undefined,
     });
+  }
+
+  /** The volume, behind the cache where there is one. */
+  #storageOf(volume: Volume): Storage {
+    const { limits, cache, volumes } = this.config;
+    if (!this.#memory) return volume;
+    const { maxObjectBytes, validMs, negativeMs, staleIfErrorMs } = cache;
+    const config = volumes.find(({ name }) => name === volume.name);
+    const cached = new CachedStorage(volume, this.#memory, {
+      maxObjectBytes,
+      validMs,
+      negativeMs,
+      staleIfErrorMs,
+      requestTimeoutMs: limits.requestTimeoutMs,
+      invalidate: config?.invalidate !== 'off',
+      log: log.child({ volume: volume.name }),
+    });
+    this.#caches.set(volume.name, cached);
+    return cached;
   }
 
   /** Listens once every volume is connected or has failed once, or after a grace: a slow one holds up no other. */
@@ -193,9 +224,25 @@ class Worker {
       uptimeMs: Date.now() - this.#startedAt,
       requests: this.#server.counters,
       connections: this.#server.connections,
-      volumes: this.#volumes.map((volume) => ({ name: volume.name, ...volume.status() })),
+      volumes: this.#volumes.map((volume) => ({
+        name: volume.name,
+        ...volume.status(),
+        cache: this.#cacheStatus(volume.name),
+      })),
+      cache: this.#memory && {
+        budget: this.#memory.budget,
+        bytes: this.#memory.bytes,
+        blockBytes: this.#memory.blockBytes,
+        entries: this.#memory.count,
+        evictions: this.#memory.evictions,
+      },
       memory: { rss, heapUsed, external, ...memory },
     };
+  }
+
+  #cacheStatus(volume: string): Record<string, number> | null {
+    const cache = this.#caches.get(volume);
+    return cache ? { ...cache.stats() } : null;
   }
 
   async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
-import type { admin, limits, log, mount, server, Values, volume } from './schema.js';
+import type { admin, cache, limits, log, mount, server, Values, volume } from './schema.js';
 import type {
   AdminConfig,
+  CacheConfig,
   LimitsConfig,
   LogConfig,
   MountConfig,
@@ -40,6 +41,16 @@ export function toLimits(values: Values<typeof limits.keys>): LimitsConfig {
   };
 }
 
+export function toCache(values: Values<typeof cache.keys>): CacheConfig {
+  return {
+    sizeBytes: values.size,
+    maxObjectBytes: values['max-object'],
+    validMs: values.valid,
+    negativeMs: values.negative,
+    staleIfErrorMs: values['stale-if-error'],
+  };
+}
+
 export function toVolume(name: string, values: Values<typeof volume.keys>): VolumeConfig {
   return {
     name,
@@ -48,6 +59,7 @@ export function toVolume(name: string, values: Values<typeof volume.keys>): Volu
     volfile: values.volfile,
     threads: values.threads,
     pingTimeoutSeconds: values['ping-timeout'],
+    invalidate: values.invalidate,
     xlatorOptions: values['xlator-option'],
     logFile: values['log-file'],
     logLevel: values['log-level'],

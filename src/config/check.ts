@@ -1,14 +1,16 @@
+import { availableParallelism } from 'node:os';
 import { checkRules } from './check_rules.js';
 import { volumeName } from './names.js';
 import type { Reading } from './reading.js';
 import type { Report } from './report.js';
-import type { admin, mount, server, volume } from './schema.js';
+import type { admin, cache, mount, server, volume } from './schema.js';
 import { didYouMean } from './suggest.js';
 import type { ListenAddress } from './types.js';
 
 export interface Readings {
   readonly server: Reading<typeof server.keys>;
   readonly admin: Reading<typeof admin.keys>;
+  readonly cache: Reading<typeof cache.keys>;
   readonly volumes: readonly Reading<typeof volume.keys>[];
   readonly mounts: readonly Reading<typeof mount.keys>[];
 }
@@ -16,6 +18,7 @@ export interface Readings {
 /** What can only be said of several values together. */
 export function checkTogether(readings: Readings, report: Report): void {
   checkListeners(readings, report);
+  checkCache(readings, report);
   for (const each of readings.volumes) checkVolume(each, report);
   for (const each of readings.mounts) checkRules(each, report);
   checkReferences(readings, report);
@@ -47,6 +50,25 @@ function checkListeners({ server, admin }: Readings, report: Report): void {
   }
   if (address.kind === 'unix' && address.path.includes('%w')) {
     report.error(admin.place('listen'), 'has %w in its path, but no worker listens there');
+  }
+}
+
+function checkCache({ server, cache }: Readings, report: Report): void {
+  const { size, 'max-object': maxObject } = cache.values;
+  if (size === undefined || maxObject === undefined) return;
+  if (size === 0) {
+    for (const key of ['max-object', 'valid', 'negative', 'stale-if-error'] as const) {
+      if (cache.isSet(key)) report.error(cache.place(key), 'has no effect with size = 0');
+    }
+    return;
+  }
+  const { workers } = server.values;
+  const count = workers === 'auto' || workers === undefined ? availableParallelism() : workers;
+  if (cache.isSet('max-object') && maxObject > size / count) {
+    report.warn(
+      cache.place('max-object'),
+      `is more than a worker's share of size: each of the ${count} has ${Math.floor(size / count)} bytes`,
+    );
   }
 }
 

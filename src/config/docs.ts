@@ -22,7 +22,7 @@ function sectionTable(spec: SectionSpec): string {
   return [
     `### \`${title}\``,
     '',
-    spec.planned ? `${spec.meaning} **Not available yet in this version.**` : spec.meaning,
+    spec.meaning,
     '',
     '| Key | Value | Default | Meaning |',
     '|---|---|---|---|',
@@ -32,9 +32,7 @@ function sectionTable(spec: SectionSpec): string {
 }
 
 function row(name: string, key: Key): string {
-  const isList = key.kind === 'list' || (key.kind === 'planned' && key.list);
-  const words = key.kind === 'planned' ? '**not available yet**' : key.type.words;
-  return `| \`${name}${isList ? '[]' : ''}\` | ${words} | ${fallback(key)} | ${key.meaning} |`;
+  return `| \`${name}${key.kind === 'list' ? '[]' : ''}\` | ${key.type.words} | ${fallback(key)} | ${key.meaning} |`;
 }
 
 function fallback(key: Key): string {
@@ -47,8 +45,6 @@ function fallback(key: Key): string {
       return key.unset;
     case 'list':
       return key.atLeastOne ? 'at least one' : 'none';
-    case 'planned':
-      return '';
     default:
       return key satisfies never;
   }

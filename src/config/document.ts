@@ -95,7 +95,6 @@ function recognise(
 }
 
 function headerProblem(spec: SectionSpec, name: string | undefined): string | null {
-  if (spec.planned) return 'not available yet in this version';
   if (!spec.named) return name === undefined ? null : `takes no name: write [${spec.kind}]`;
   if (name === undefined) return `needs a name: write [${spec.kind} NAME]`;
   return NAME.test(name)
@@ -125,7 +124,6 @@ function addEntry(section: Draft, raw: RawEntry, report: Report): void {
 }
 
 function entryProblem(key: Key, raw: RawEntry, earlier: Entry | undefined): string | null {
-  if (key.kind === 'planned') return 'not available yet in this version';
   const isList = key.kind === 'list';
   if (isList && !raw.list) return `takes several values, each on its line: write ${raw.key}[] =`;
   if (!isList && raw.list) return `takes one value: write ${raw.key} =`;

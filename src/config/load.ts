@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { toAdmin, toLimits, toLog, toMount, toServer, toVolume } from './build.js';
+import { toAdmin, toCache, toLimits, toLog, toMount, toServer, toVolume } from './build.js';
 import { checkTogether } from './check.js';
 import { type Document, readDocument } from './document.js';
 import type { Environment } from './environment.js';
@@ -76,9 +76,10 @@ function interpret(document: Document, env: Environment, report: Report): Config
   const admin = one(schema.admin);
   const log = one(schema.log);
   const limits = one(schema.limits);
+  const cache = one(schema.cache);
   const volumes = all(schema.volume);
   const mounts = all(schema.mount);
-  checkTogether({ server, admin, volumes, mounts }, report);
+  checkTogether({ server, admin, cache, volumes, mounts }, report);
   if (report.failed) return null;
   return deepFreeze({
     file: report.file,
@@ -86,6 +87,7 @@ function interpret(document: Document, env: Environment, report: Report): Config
     admin: toAdmin(complete(schema.admin, admin)),
     log: toLog(complete(schema.log, log)),
     limits: toLimits(complete(schema.limits, limits)),
+    cache: toCache(complete(schema.cache, cache)),
     volumes: volumes.map((each) => toVolume(each.name, complete(schema.volume, each))),
     mounts: mounts.map((each) => toMount(each.name, complete(schema.mount, each))),
     warnings: report.warnings(),

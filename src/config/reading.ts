@@ -64,8 +64,6 @@ const missing: KeyReading = { value: null, problems: [{ index: 0, message: 'is m
 /** `texts` has one element, or none where the key is not set; a list's may have any number. */
 function readKey(key: Key, texts: readonly Parsed<string>[]): KeyReading {
   switch (key.kind) {
-    case 'planned':
-      return { value: null, problems: [] };
     case 'optional':
       return texts.length === 0 ? { value: null, problems: [] } : readOne(key.type.parse, texts[0]);
     case 'required':

@@ -52,19 +52,11 @@ export interface ListKey<T> {
   readonly atLeastOne: boolean;
 }
 
-/** Designed and not built yet. Setting it is an error, so that nobody believes it works. */
-export interface PlannedKey {
-  readonly kind: 'planned';
-  readonly list: boolean;
-  readonly meaning: string;
-}
-
 export type Key =
   | RequiredKey<unknown>
   | DefaultKey<unknown>
   | OptionalKey<unknown>
-  | ListKey<unknown>
-  | PlannedKey;
+  | ListKey<unknown>;
 
 export type Keys = Readonly<Record<string, Key>>;
 
@@ -86,8 +78,6 @@ export interface SectionSpec<K extends Keys = Keys> {
   readonly kind: string;
   /** `[volume NAME]`, any number of them, rather than one `[server]`. */
   readonly named: boolean;
-  /** The whole section is not built yet. */
-  readonly planned: boolean;
   readonly meaning: string;
   readonly keys: K;
 }
@@ -115,7 +105,6 @@ const list = <T>(type: ValueType<T>, meaning: string, atLeastOne = false): ListK
   meaning,
   atLeastOne,
 });
-const planned = (meaning: string): PlannedKey => ({ kind: 'planned', list: false, meaning });
 
 const workerCount = whole(1, 256);
 const workers: ValueType<number | 'auto'> = {
@@ -132,7 +121,6 @@ const sectionName = (kind: string): ValueType<string> => ({
 export const server = {
   kind: 'server',
   named: false,
-  planned: false,
   meaning: 'Where gfserve listens, and what it runs as.',
   keys: {
     listen: list(
@@ -159,7 +147,6 @@ export const server = {
 export const admin = {
   kind: 'admin',
   named: false,
-  planned: false,
   meaning: 'The listener for people and Prometheus, apart from the one for clients.',
   keys: {
     listen: optional(
@@ -173,7 +160,6 @@ export const admin = {
 export const log = {
   kind: 'log',
   named: false,
-  planned: false,
   meaning: 'What is logged, and where.',
   keys: {
     access: byDefault(accessLog, 'stdout', 'Where the access log goes.'),
@@ -189,7 +175,6 @@ export const log = {
 export const limits = {
   kind: 'limits',
   named: false,
-  planned: false,
   meaning: 'How long and how much, before gfserve gives up.',
   keys: {
     'request-timeout': byDefault(
@@ -219,21 +204,40 @@ export const limits = {
 export const cache = {
   kind: 'cache',
   named: false,
-  planned: true,
-  meaning: 'The memory cache.',
+  meaning:
+    'The memory cache. Files in it are served without asking the volume, and never longer than these keys say after they have changed.',
   keys: {
-    size: planned('Budget of all workers together; `0` turns the cache off.'),
-    'max-object': planned('Largest file that is cached.'),
-    valid: planned('How long a cached file is served without a check.'),
-    negative: planned('How long it is remembered that a file is not there.'),
-    'stale-if-error': planned('How old a copy may be served while its volume is down.'),
+    size: byDefault(
+      size('0', '1024G'),
+      '256M',
+      'Memory for files, of all workers together: each has its share. `0` turns the cache off.',
+    ),
+    'max-object': byDefault(
+      size('1', '1G'),
+      '2M',
+      "Largest file that is kept whole. Of larger ones the parts are kept that several requests wanted, in up to half of the worker's share.",
+    ),
+    valid: byDefault(
+      time('0', '24h'),
+      '1s',
+      'How long a file is served without asking the volume whether it has changed. Volumes that send invalidations make changes visible at once, so it may be minutes there.',
+    ),
+    negative: byDefault(
+      time('0', '24h'),
+      '1s',
+      'How long it is remembered that there is no such file.',
+    ),
+    'stale-if-error': byDefault(
+      time('0', '720h'),
+      '10m',
+      'How long after the last check a copy may still be served while its volume is down or does not answer.',
+    ),
   },
 } as const satisfies SectionSpec;
 
 export const volume = {
   kind: 'volume',
   named: true,
-  planned: false,
   meaning: 'A GlusterFS volume. `NAME` is what mounts, logs and metrics call it.',
   keys: {
     servers: optional(
@@ -257,6 +261,11 @@ export const volume = {
       '10s',
       'After how long a silent brick is given up at the latest. GlusterFS by itself takes 42 s to 84 s.',
     ),
+    invalidate: byDefault(
+      oneOf('upcall', 'off'),
+      'upcall',
+      "Whether the bricks' word that something has changed ends what the cache knows of it. It takes `features.cache-invalidation on` on the volume; without, `valid` alone counts.",
+    ),
     'xlator-option': list(
       xlatorOption,
       'An option for the xlators whose names match, such as `*-client-*.event-threads=2`. What stands behind the last dot before the `=` is the option.',
@@ -273,7 +282,6 @@ export const volume = {
 export const mount = {
   kind: 'mount',
   named: true,
-  planned: false,
   meaning: 'A URL path and what is served there. `NAME` is what logs and metrics call it.',
   keys: {
     path: required(

@@ -58,6 +58,15 @@ export interface LimitsConfig {
   readonly maxQueue: number;
 }
 
+export interface CacheConfig {
+  /** Of all workers together; 0: there is no cache. */
+  readonly sizeBytes: number;
+  readonly maxObjectBytes: number;
+  readonly validMs: number;
+  readonly negativeMs: number;
+  readonly staleIfErrorMs: number;
+}
+
 export type VolfileServer =
   | {
       readonly transport: 'tcp';
@@ -88,6 +97,7 @@ export interface VolumeConfig {
   /** 1 to 64. */
   readonly threads: number;
   readonly pingTimeoutSeconds: number;
+  readonly invalidate: 'upcall' | 'off';
   readonly xlatorOptions: readonly XlatorOption[];
   readonly logFile: string | null;
   readonly logLevel: GfapiLogLevel;
@@ -169,6 +179,7 @@ export interface Config {
   readonly admin: AdminConfig;
   readonly log: LogConfig;
   readonly limits: LimitsConfig;
+  readonly cache: CacheConfig;
   readonly volumes: readonly VolumeConfig[];
   readonly mounts: readonly MountConfig[];
   /** What is allowed and yet most likely a mistake; formatted like errors. */

@@ -2,7 +2,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
-import type { Cancel, StorageError } from '../storage/storage.js';
+import type { CacheNote, Cancel, StorageError } from '../storage/storage.js';
+import { cacheStatus } from './cache_status.js';
+import type { HotAnswers } from './hot.js';
 import type { KeptPages } from './kept_pages.js';
 import type { ListingMemory } from './listing_source.js';
 import { errorReply, type Reply, requestError } from './reply.js';
@@ -17,6 +19,8 @@ export interface Site {
   readonly transfers: Transfers;
   readonly pages: KeptPages;
   readonly listings: ListingMemory;
+  /** null: there is no cache. */
+  readonly hot: HotAnswers | null;
   /** null: no access log. */
   readonly accessLog: AccessLog | null;
   readonly log: Logger;
@@ -40,6 +44,10 @@ export class Exchange {
   mount: Mount | null = null;
   /** A volume was asked for it. */
   forwarded = false;
+  /** What the cache in front of the volume says of it. */
+  cache: CacheNote | null = null;
+  /** Its path is the file's: no rule has put another in its place. */
+  direct = false;
   /** What to call when the client goes away: stops the storage call, later the transfer. */
   #onAbort: (() => void) | null = null;
   #aborted = false;
@@ -58,12 +66,8 @@ export class Exchange {
     site.counters.active += 1;
     this.#startedMs = site.accessLog ? Date.now() : 0;
     // System calls, so only where they are needed; and now, as an aborted response can't be asked any more.
-    this.#client = site.accessLog
-      ? Buffer.from(res.getRemoteAddressAsText()).toString('latin1')
-      : '';
-    this.#tellsCacheStatus =
-      site.cacheStatus !== null &&
-      (site.cacheStatus === 'all' || site.cacheStatus(res.getRemoteAddress()));
+    this.#client = site.accessLog ? clientOf(res) : '';
+    this.#tellsCacheStatus = tellsCacheStatus(site, res);
     res.onAborted(() => this.#abort());
   }
 
@@ -90,12 +94,10 @@ export class Exchange {
     this.#status = reply.status;
     const close = this.site.draining || this.request.hasBody || reply.status === 405;
     this.#onAbort = null;
-    const told = this.#tellsCacheStatus
-      ? {
-          ...reply,
-          head: `${reply.head}\r\nCache-Status: gfserve${this.forwarded ? '; fwd=bypass' : ''}`,
-        }
-      : reply;
+    // Whoever gets a stale answer is told so.
+    const tells = this.#tellsCacheStatus || this.cache?.outcome === 'stale';
+    const note = tells ? cacheStatus(this.cache, this.forwarded) : '';
+    const told = tells ? { ...reply, head: `${reply.head}\r\nCache-Status: ${note}` } : reply;
     this.#onAbort = send(this.res, told, {
       close,
       waitedMs: this.waitedMs,
@@ -138,22 +140,52 @@ export class Exchange {
   #end(bytes: number, _complete: boolean): void {
     const { site, request, mount } = this;
     site.counters.active -= 1;
-    if (site.accessLog) {
-      site.accessLog.record({
-        client: this.#client,
-        method: request.method,
-        target: request.query === '' ? request.url : `${request.url}?${request.query}`,
-        host: request.host,
-        status: this.#status,
-        bytes,
-        startedMs: this.#startedMs,
-        durationMs: Date.now() - this.#startedMs,
-        referer: request.referer,
-        userAgent: request.userAgent,
-        mount: mount?.name ?? null,
-        volume: mount?.storage.name ?? null,
-      });
-    }
+    logRequest(site, request, {
+      client: this.#client,
+      status: this.#status,
+      bytes,
+      startedMs: this.#startedMs,
+      mount,
+    });
     if (site.draining) site.onIdle();
   }
+}
+
+/** What the access log says of a request, besides what it said itself. */
+export interface Ended {
+  /** The peer's address, as text. */
+  readonly client: string;
+  readonly status: number;
+  readonly bytes: number;
+  /** Of Date.now(). */
+  readonly startedMs: number;
+  readonly mount: Mount | null;
+}
+
+/** Writes a request's line, where there is an access log. */
+export function logRequest(site: Site, request: Request, ended: Ended): void {
+  const { client, status, bytes, startedMs, mount } = ended;
+  site.accessLog?.record({
+    client,
+    method: request.method,
+    target: request.query === '' ? request.url : `${request.url}?${request.query}`,
+    host: request.host,
+    status,
+    bytes,
+    startedMs,
+    durationMs: Date.now() - startedMs,
+    referer: request.referer,
+    userAgent: request.userAgent,
+    mount: mount?.name ?? null,
+    volume: mount?.storage.name ?? null,
+  });
+}
+
+/** The peer's address as text: a system call, and impossible once the response was aborted. */
+export const clientOf = (res: HttpResponse): string =>
+  Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+
+/** Whether this peer is told by Cache-Status how answers came about. */
+export function tellsCacheStatus({ cacheStatus }: Site, res: HttpResponse): boolean {
+  return cacheStatus !== null && (cacheStatus === 'all' || cacheStatus(res.getRemoteAddress()));
 }

@@ -14,6 +14,7 @@ import {
   keptPageReply,
   listingReply,
   preconditionReply,
+  type Reply,
   redirectReply,
   release,
   requestError,
@@ -66,6 +67,11 @@ function look(what: Search, body: boolean): void {
     from,
     waitedMs: exchange.waitedMs,
   };
+  const known = mount.storage.peek(request);
+  if (known) {
+    found(what, known, body);
+    return;
+  }
   exchange.waitFor(
     mount.storage.open(request, (result) => guard(exchange, () => found(what, result, body))),
   );
@@ -82,6 +88,7 @@ function guard(exchange: Exchange, step: () => void): void {
 
 function found(what: Search, result: OpenResult, withBody: boolean): void {
   const { exchange, mount, choice, asked } = what;
+  exchange.cache = result.cache ?? null;
   if (!result.ok) {
     const code = requestError(result.code);
     if (code === 'GFS_NOT_FOUND' && mount.fallback !== null && !what.isFallback) {
@@ -103,7 +110,19 @@ function found(what: Search, result: OpenResult, withBody: boolean): void {
     return;
   }
   const failed = (error: StorageError): void => answerError(exchange, requestError(error.code));
-  exchange.reply(contentReply(result, representation, asked), failed);
+  const reply = contentReply(result, representation, asked);
+  const { hot } = exchange.site;
+  if (hot && result.kept && isRepeatable(what, reply)) {
+    hot.keep(exchange.request, result.kept, representation, reply.head);
+  }
+  exchange.reply(reply, failed);
+}
+
+/** Whether every plain GET of the same gets this, for as long as the file is what it is. */
+function isRepeatable({ exchange, asked, isFallback }: Search, reply: Reply): boolean {
+  return (
+    reply.status === 200 && exchange.direct && !isFallback && !asked.isHead && !asked.conditions
+  );
 }
 
 function answerFolder(what: Search, opened: Opened): void {

@@ -2,6 +2,8 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { Exchange, type Site } from './exchange.js';
 import { answerError, answerPath } from './find.js';
+import type { HotAnswers } from './hot.js';
+import { answerHot } from './hot_answer.js';
 import { hasHiddenSegment, parsePath } from './path.js';
 import { optionsReply, redirectReply } from './reply.js';
 import { readRequest } from './request.js';
@@ -9,11 +11,24 @@ import { findTarget } from './target.js';
 
 /** Called by uWebSockets.js for every request. Must not throw: that would end the process. */
 export function handle(site: Site, res: HttpResponse, req: HttpRequest): void {
+  if (site.hot && isAnsweredHot(site, site.hot, res, req)) return;
   const exchange = new Exchange(site, res, readRequest(req, site.wanted));
   try {
     answer(exchange);
   } catch (error) {
     exchange.bug(error);
+  }
+}
+
+/** The short way, for what is in memory and was asked for before. */
+function isAnsweredHot(site: Site, hot: HotAnswers, res: HttpResponse, req: HttpRequest): boolean {
+  try {
+    return answerHot(site, hot, res, req);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    site.log.error('a request met a bug', { error: text });
+    res.close();
+    return true;
   }
 }
 
@@ -62,5 +77,6 @@ function answer(exchange: Exchange): void {
     answerError(exchange, 'GFS_NOT_FOUND');
     return;
   }
+  exchange.direct = path === parsed.path;
   answerPath(exchange, mount, path);
 }

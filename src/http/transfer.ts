@@ -118,13 +118,13 @@ export class Transfer implements Ticking {
   /** Takes over the body's chunk and file. `head` goes out with the first bytes, so that until then all can still fail. */
   constructor(
     private readonly res: HttpResponse,
-    private readonly head: string,
+    private readonly head: string | Uint8Array,
     private readonly body: FileBody,
     private readonly transfers: Transfers,
     private readonly outcome: Outcome,
   ) {
     this.#preread = body.chunk;
-    transfers.heldBytes += body.chunk?.bytes.length ?? 0;
+    transfers.heldBytes += this.#prereadBytes();
   }
 
   /** Must be called inside a cork. `waitedMs`: how long the client has been waiting, which the first read has less. */
@@ -229,9 +229,14 @@ export class Transfer implements Ticking {
 
   #releasePreread(): void {
     if (!this.#preread) return;
-    this.transfers.heldBytes -= this.#preread.bytes.length;
+    this.transfers.heldBytes -= this.#prereadBytes();
     this.#preread.release();
     this.#preread = null;
+  }
+
+  /** As far as holding it costs anything. */
+  #prereadBytes(): number {
+    return this.#preread && !this.#preread.shared ? this.#preread.bytes.length : 0;
   }
 
   #dropReadAhead(): void {
@@ -259,7 +264,7 @@ export class Transfer implements Ticking {
     if (!piece) return undefined;
     const ready = this.#ready(piece, offset);
     const whole = piece.kind === 'bytes' ? piece.bytes.length : piece.length;
-    const length = ready?.length ?? Math.min(this.#chunkSize(), whole - offset);
+    const length = ready?.length ?? this.#fit(piece, offset, whole - offset);
     const end = offset + length;
     const slot: Slot = {
       position: this.#planned,
@@ -284,6 +289,13 @@ export class Transfer implements Ticking {
     const at = piece.offset + offset - this.body.chunkOffset;
     const { bytes } = this.#preread;
     return at >= 0 && at < bytes.length ? bytes.subarray(at, at + piece.length - offset) : null;
+  }
+
+  /** How much to read next of a piece, of which so much is left. */
+  #fit(piece: Piece, offset: number, left: number): number {
+    const length = Math.min(this.#chunkSize(), left);
+    const { file } = this.body;
+    return piece.kind === 'file' && file?.fit ? file.fit(piece.offset + offset, length) : length;
   }
 
   /** A power of two, as the blocks are. */

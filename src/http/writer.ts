@@ -10,7 +10,7 @@ import { type Outcome, Transfer, type Transfers } from './transfer.js';
  * the 16 KiB in which it gathers what is written in a cork: of a further write that does not, it loses the bytes when the
  * socket is too full for what was gathered before. `tryEnd`, which the rest is sent by, says what it has not written.
  */
-const ONE_CALL = 15 * 1024;
+export const ONE_CALL = 15 * 1024;
 
 /** What an answer needs besides itself. */
 export interface Sending {

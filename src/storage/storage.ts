@@ -30,6 +30,7 @@ export interface StorageError {
   readonly code: StorageErrorCode;
   /** The errno behind it, 0 when there was none: for the log. */
   readonly errno: number;
+  readonly cache?: CacheNote;
   /** For 'not-found', where it was asked for: as in Opened. */
   readonly trail?: readonly string[] | null;
 }
@@ -53,6 +54,8 @@ export interface Stat {
  */
 export interface Chunk {
   readonly bytes: Uint8Array;
+  /** They are in memory in any case: whoever holds the chunk costs nothing. */
+  readonly shared?: boolean;
   release(): void;
 }
 
@@ -64,6 +67,8 @@ export interface OpenFile {
    * OpenRequest.
    */
   read(offset: number, length: number, done: (result: ReadResult) => void, waitedMs?: number): void;
+  /** How many of `length` bytes at `offset` are best read by one call: 1 to `length`. Where it is missing: all. */
+  fit?(offset: number, length: number): number;
   release(): void;
 }
 
@@ -117,6 +122,9 @@ export interface Opened {
   readonly file: OpenFile | null;
   /** For the entries of a directory that was asked for with `listing`. */
   readonly folder: OpenFolder | null;
+  readonly cache?: CacheNote;
+  /** Where the whole file is kept in memory: it may be had again without asking. */
+  readonly kept?: Kept | null;
   /** It is the very version that the request named as known: neither chunk nor file come with it. */
   readonly unchanged?: boolean;
   /**
@@ -146,6 +154,31 @@ export interface OpenRequest {
   readonly trail?: boolean;
 }
 
+/** How an answer came about, where there is a cache. */
+export interface CacheNote {
+  /**
+   * `hit`: from memory alone; `revalidated`: from memory, and the volume said that it is still so; `stale`: from memory, as
+   * the volume can't be asked; `miss`: from the volume.
+   */
+  readonly outcome: 'hit' | 'revalidated' | 'stale' | 'miss';
+  /** How long it may be given without asking; negative for how long it should not have been. */
+  readonly ttlMs: number;
+  /** Several requests shared one look at the volume. */
+  readonly collapsed: boolean;
+}
+
+/** A whole file in memory. */
+export interface Kept {
+  readonly stat: Stat;
+  readonly bytes: Uint8Array;
+  /** Whether it may be given now without asking the volume; if so, that counts as a hit. `nowMs` is of performance.now(). */
+  take(nowMs: number): boolean;
+  /** How long that will be so, unless it changes. */
+  ttlMs(nowMs: number): number;
+  /** All of it, for as long as it is being sent; to be released. */
+  lend(): Chunk;
+}
+
 /** What a volume says of itself. Times and order are those of its bricks' messages: several may come of one change. */
 export type StorageEvent =
   /** The object's content, attributes or, for a folder, its entries are not what they were. */
@@ -173,4 +206,8 @@ export interface Storage {
   root(path: string, symlinks: SymlinkPolicy): RootId;
   /** Finds a file and, if wanted, its first bytes, in one job. `done` is never called from inside this call. */
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel;
+  /** The same at once, where no volume need be asked; null: it must be opened. */
+  peek(request: OpenRequest): OpenResult | null;
+  /** Tells what changes, until the end; one listener. */
+  watch(listener: (event: StorageEvent) => void): void;
 }

@@ -9,7 +9,15 @@ import { Connection } from './connection.js';
 import { Deadlines } from './deadlines.js';
 import type { Brick, Verdict } from './health.js';
 import { Native } from './native.js';
-import type { Cancel, OpenRequest, OpenResult, RootId, Storage, SymlinkPolicy } from './storage.js';
+import type {
+  Cancel,
+  OpenRequest,
+  OpenResult,
+  RootId,
+  Storage,
+  StorageEvent,
+  SymlinkPolicy,
+} from './storage.js';
 
 /**
  * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
@@ -114,6 +122,12 @@ export class Volume implements Storage {
       cancelled = true;
     };
   }
+
+  peek(): null {
+    return null;
+  }
+
+  watch(_listener: (event: StorageEvent) => void): void {}
 
   /** Lets go of the volume in the background. What is under way is answered; what comes later is refused. */
   close(): void {

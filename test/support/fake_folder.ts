@@ -55,6 +55,12 @@ export class FakeTargets implements Storage {
     return 0;
   }
 
+  peek(): null {
+    return null;
+  }
+
+  watch(): void {}
+
   open(request: OpenRequest, done: (result: OpenResult) => void): () => void {
     this.asked.push(request);
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);

@@ -38,6 +38,13 @@ export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {
       maxHeaderSize: 16_384,
       maxQueue: 1024,
     },
+    cache: {
+      sizeBytes: 0,
+      maxObjectBytes: 1,
+      validMs: 0,
+      negativeMs: 0,
+      staleIfErrorMs: 0,
+    },
     volumes: [
       {
         name: 'a',
@@ -46,6 +53,7 @@ export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {
         volfile: null,
         threads: 8,
         pingTimeoutSeconds: 10,
+        invalidate: 'upcall',
         xlatorOptions: [],
         logFile: null,
         logLevel: 'warning',

@@ -7,6 +7,8 @@ import { mountConfig } from './mount_config.js';
 export const unaskedStorage: Storage = {
   name: 'v',
   root: () => 0,
+  peek: () => null,
+  watch: () => undefined,
   open: () => {
     throw new Error('nothing is opened here');
   },

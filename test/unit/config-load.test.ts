@@ -50,6 +50,13 @@ describe('a right file', () => {
         maxHeaderSize: 16_384,
         maxQueue: 1024,
       },
+      cache: {
+        sizeBytes: 256 * 1024 ** 2,
+        maxObjectBytes: 2 * 1024 ** 2,
+        validMs: 1000,
+        negativeMs: 1000,
+        staleIfErrorMs: 600_000,
+      },
       volumes: [
         {
           name: 'v',
@@ -58,6 +65,7 @@ describe('a right file', () => {
           volfile: null,
           threads: 8,
           pingTimeoutSeconds: 10,
+          invalidate: 'upcall',
           xlatorOptions: [],
           logFile: null,
           logLevel: 'warning',
@@ -111,11 +119,18 @@ describe('a right file', () => {
         'drain-timeout = 0',
         'max-header-size = 8K',
         'max-queue = 7',
+        '[cache]',
+        'size = 1G',
+        'max-object = 4M',
+        'valid = 10m',
+        'negative = 0',
+        'stale-if-error = 12h',
         '[volume a.b]',
         'volname = ab',
         'volfile = "/etc/a b;c.vol"',
         'threads = 64',
         'ping-timeout = 4000ms',
+        'invalidate = off',
         'xlator-option[] = *-client-*.event-threads=2',
         'xlator-option[] = \'*.x="y"\'',
         'log-file = /var/log/v',
@@ -164,6 +179,13 @@ describe('a right file', () => {
       maxHeaderSize: 8192,
       maxQueue: 7,
     });
+    expect(config.cache).toEqual({
+      sizeBytes: 1024 ** 3,
+      maxObjectBytes: 4 * 1024 ** 2,
+      validMs: 600_000,
+      negativeMs: 0,
+      staleIfErrorMs: 43_200_000,
+    });
     expect(config.volumes).toEqual([
       {
         name: 'a.b',
@@ -172,6 +194,7 @@ describe('a right file', () => {
         volfile: '/etc/a b;c.vol',
         threads: 64,
         pingTimeoutSeconds: 4,
+        invalidate: 'off',
         xlatorOptions: [
           { xlator: '*-client-*', key: 'event-threads', value: '2' },
           { xlator: '*', key: 'x', value: '"y"' },
@@ -350,10 +373,6 @@ const syntax: readonly Case[] = [
   [file({ rest: '\ufeff[log]' }), '8: [mount m]: "\ufeff[log]" has no "="'],
 ];
 
-const planned: readonly Case[] = [
-  [file({ rest: '[cache]\nsize = 1M' }), '8: [cache]: not available yet in this version'],
-];
-
 const together: readonly Case[] = [
   [
     '',
@@ -374,6 +393,16 @@ const together: readonly Case[] = [
   [
     file({ server: 'listen[] = unix:/s\nworkers = 2' }),
     "2: [server] listen[]: needs %w, the worker's number, in its path, or else workers = 1",
+  ],
+  [
+    file({ rest: '[cache]\nsize = 0\nvalid = 1s\nmax-object = 1M' }),
+    '10: [cache] valid: has no effect with size = 0',
+    '11: [cache] max-object: has no effect with size = 0',
+  ],
+  [
+    file({ rest: '[cache]\nsize = 1\nmax-object = 2G\nvalid = 2d' }),
+    '10: [cache] max-object: "2G" is not a size between 1 and 1G',
+    '11: [cache] valid: "2d" is not a time: write a whole number and ms, s, m or h, such as 10s',
   ],
   [file({ server: 'listen[] = unix:/s' }), '2: [server] listen[]: needs %w'],
   [
@@ -461,7 +490,6 @@ const together: readonly Case[] = [
 
 describe.each([
   ['syntax', syntax],
-  ['planned', planned],
   ['together', together],
 ])('errors of %s', (_, cases) => {
   test.each(cases.map(([text, ...expected]) => [expected[0], text, expected] as const))(

@@ -8,6 +8,8 @@ import { mountConfig } from '../support/mount_config.js';
 const storage: Storage = {
   name: 'v',
   root: () => 0,
+  peek: () => null,
+  watch: () => undefined,
   open: () => {
     throw new Error('routing opens nothing');
   },

@@ -1,0 +1,93 @@
+/**
+ * The short way of a request for a file that is in memory and fresh: what was answered last time, head and body, goes out
+ * again in two calls into uWebSockets.js. Whatever is not that simple takes the long way, which also finds what to keep here.
+ */
+import type { HttpRequest } from 'uWebSockets.js';
+import type { Kept } from '../storage/storage.js';
+import type { Conditions } from './conditional.js';
+import { type Asked, preconditionReply, type Representation } from './reply.js';
+import type { Request, Wanted } from './request.js';
+
+/** At most so many are kept: each costs some hundred bytes. Clients choose the URLs. */
+const MOST = 8_192;
+
+export interface HotAnswer {
+  readonly kept: Kept;
+  readonly representation: Representation;
+  /** Of the 200, ready to be written. */
+  readonly head: Buffer;
+}
+
+export class HotAnswers {
+  readonly #answers = new Map<string, HotAnswer>();
+
+  /** `wanted`: what of a request decides its answer. */
+  constructor(private readonly wanted: Wanted) {}
+
+  get count(): number {
+    return this.#answers.size;
+  }
+
+  find(req: HttpRequest): HotAnswer | undefined {
+    return this.#answers.get(this.#keyOf(req));
+  }
+
+  /** `head` is that of the 200 to a plain GET like `request`. */
+  keep(request: Request, kept: Kept, representation: Representation, head: string): void {
+    const key = this.#key(request);
+    if (this.#answers.size >= MOST && !this.#answers.has(key)) this.#answers.clear();
+    this.#answers.set(key, { kept, representation, head: Buffer.from(head) });
+  }
+
+  /** It is not to be given any more. */
+  drop(answer: HotAnswer, req: HttpRequest): void {
+    const key = this.#keyOf(req);
+    if (this.#answers.get(key) === answer) this.#answers.delete(key);
+  }
+
+  #keyOf(req: HttpRequest): string {
+    const { wanted } = this;
+    const url = req.getUrl();
+    if (!wanted.host && !wanted.acceptEncoding) return url;
+    const host = wanted.host ? req.getHeader('host') : '';
+    return `${url}\n${host}\n${wanted.acceptEncoding ? req.getHeader('accept-encoding') : ''}`;
+  }
+
+  #key({ url, host, acceptEncoding }: Request): string {
+    const { wanted } = this;
+    if (!wanted.host && !wanted.acceptEncoding) return url;
+    return `${url}\n${wanted.host ? host : ''}\n${acceptEncoding}`;
+  }
+}
+
+/** Whether a request is a plain GET, save for what asks whether the file has changed. */
+export function isPlain(req: HttpRequest): boolean {
+  return (
+    req.getCaseSensitiveMethod() === 'GET' &&
+    req.getHeader('range') === '' &&
+    req.getHeader('if-match') === '' &&
+    req.getHeader('if-unmodified-since') === '' &&
+    req.getHeader('content-length') === '' &&
+    req.getHeader('transfer-encoding') === ''
+  );
+}
+
+/** The head of the 304, where that is the answer; null: the file is. */
+export function notModifiedHead(answer: HotAnswer, req: HttpRequest): string | null {
+  const ifNoneMatch = req.getHeader('if-none-match');
+  const ifModifiedSince = ifNoneMatch === '' ? req.getHeader('if-modified-since') : '';
+  if (ifNoneMatch === '' && ifModifiedSince === '') return null;
+  const conditions: Conditions = { ...NONE, ifNoneMatch, ifModifiedSince };
+  const asked: Asked = { isHead: false, conditions, nowMs: Date.now(), nextBoundary: () => '' };
+  const reply = preconditionReply(answer.kept.stat, answer.representation, asked);
+  return reply?.status === 304 ? reply.head : null;
+}
+
+const NONE: Conditions = {
+  ifMatch: '',
+  ifNoneMatch: '',
+  ifModifiedSince: '',
+  ifUnmodifiedSince: '',
+  range: '',
+  ifRange: '',
+};

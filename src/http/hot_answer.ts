@@ -1,0 +1,96 @@
+/** Sends what hot.ts keeps. */
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { cacheStatus } from './cache_status.js';
+import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
+import { type HotAnswer, type HotAnswers, isPlain, notModifiedHead } from './hot.js';
+import { readRequest } from './request.js';
+import { Transfer } from './transfer.js';
+import { ONE_CALL } from './writer.js';
+
+/** Answers a request from memory, inside the handler's own cork. false: it has to take the long way; nothing was done. */
+export function answerHot(
+  site: Site,
+  hot: HotAnswers,
+  res: HttpResponse,
+  req: HttpRequest,
+): boolean {
+  const answer = hot.find(req);
+  if (answer === undefined || site.draining || !isPlain(req)) return false;
+  const nowMs = performance.now();
+  if (!answer.kept.take(nowMs)) {
+    hot.drop(answer, req);
+    return false;
+  }
+  site.counters.total += 1;
+  const ended = site.accessLog ? lineOf(site, answer, res, req) : null;
+  const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
+  const notModified = notModifiedHead(answer, req);
+  if (notModified !== null) {
+    res.writeStatus(notModified + note);
+    res.endWithoutBody();
+    ended?.(304, 0);
+    return true;
+  }
+  const { bytes } = answer.kept;
+  if (answer.head.length + note.length + bytes.length <= ONE_CALL) {
+    res.writeStatus(note === '' ? answer.head : answer.head.toString() + note);
+    res.end(bytes);
+    ended?.(200, bytes.length);
+  } else {
+    sendLarge(site, res, answer, note, ended);
+  }
+  return true;
+}
+
+function hitNote({ kept }: HotAnswer, nowMs: number): string {
+  const note = { outcome: 'hit', ttlMs: kept.ttlMs(nowMs), collapsed: false } as const;
+  return `\r\nCache-Status: ${cacheStatus(note, false)}`;
+}
+
+type Log = (status: number, bytes: number) => void;
+
+/** Copies out of the request what its line in the access log says. */
+function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpRequest): Log {
+  const request = readRequest(req, site.wanted);
+  const fixed: Omit<Ended, 'status' | 'bytes'> = {
+    client: clientOf(res),
+    startedMs: Date.now(),
+    mount: answer.representation.mount,
+  };
+  return (status, bytes) => logRequest(site, request, { ...fixed, status, bytes });
+}
+
+/** More than goes out in one call: the client may not take it all at once. */
+function sendLarge(
+  site: Site,
+  res: HttpResponse,
+  { kept, head }: HotAnswer,
+  note: string,
+  log: Log | null,
+): void {
+  const { length } = kept.bytes;
+  const body = {
+    length,
+    pieces: [{ kind: 'file', offset: 0, length } as const],
+    chunk: kept.lend(),
+    chunkOffset: 0,
+    file: null,
+  };
+  site.counters.active += 1;
+  let ended = false;
+  const outcome = {
+    sent: (bytes: number): void => {
+      ended = true;
+      site.counters.active -= 1;
+      log?.(200, bytes);
+      if (site.draining) site.onIdle();
+    },
+    failed: (): void => {
+      throw new Error('what is in memory can not fail');
+    },
+  };
+  const told = note === '' ? head : head.toString() + note;
+  const transfer = new Transfer(res, told, body, site.transfers, outcome);
+  transfer.start(0);
+  if (!ended) res.onAborted(() => transfer.abort());
+}

@@ -1,0 +1,528 @@
+/**
+ * A volume with a memory in front of it. What is fresh is answered at once; anything else takes one look at the volume,
+ * whoever else wants it meanwhile. See "The cache" in docs/architecture.md.
+ */
+import type { Logger } from '../../observe/log.js';
+import type {
+  CacheNote,
+  Cancel,
+  Chunk,
+  Opened,
+  OpenFile,
+  OpenRequest,
+  OpenResult,
+  RootId,
+  Stat,
+  Storage,
+  StorageError,
+  StorageEvent,
+  SymlinkPolicy,
+} from '../storage.js';
+import { Content, type Found, type Ground, Name } from './entries.js';
+import { fill } from './fill.js';
+import { type Flight, Flights, type Waiter } from './flights.js';
+import { Large, sameVersion } from './large.js';
+import type { Memory } from './memory.js';
+import { Silence } from './silence.js';
+import { type Watch, Watches } from './watches.js';
+
+export interface CacheOptions {
+  readonly maxObjectBytes: number;
+  readonly validMs: number;
+  readonly negativeMs: number;
+  readonly staleIfErrorMs: number;
+  readonly requestTimeoutMs: number;
+  /** Whether what the volume says of changes counts. */
+  readonly invalidate: boolean;
+  readonly log: Logger;
+}
+
+export interface CacheStats {
+  readonly entries: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Looks that showed that nothing had changed. */
+  readonly revalidated: number;
+  /** Answers that were given although the volume could not be asked. */
+  readonly stale: number;
+  /** Said by the volume of what is in the cache. */
+  readonly invalidations: number;
+  /** Found by a look, without the volume having said a word. */
+  readonly unannounced: number;
+}
+
+/** Failures that say nothing of the file: a copy may be served instead. */
+const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
+  'connecting',
+  'down',
+  'busy',
+  'timeout',
+  'io',
+]);
+
+/** With less left than this a request is not tried again. */
+const WORTH_ANOTHER_MS = 50;
+
+/** Which of the ways to an answer a flight went. */
+type Outcome = CacheNote['outcome'];
+
+export class CachedStorage implements Storage {
+  readonly #names = new Map<string, Name>();
+  readonly #contents = new Map<string, Content>();
+  readonly #larges = new Map<string, Large>();
+  readonly #flights = new Flights();
+  readonly #watches = new Watches();
+  readonly #ground: Ground;
+  readonly #silence: Silence;
+  readonly #counts = { hits: 0, misses: 0, revalidated: 0, stale: 0, invalidations: 0 };
+
+  constructor(
+    private readonly inner: Storage,
+    private readonly memory: Memory,
+    private readonly options: CacheOptions,
+  ) {
+    this.#ground = {
+      watches: this.#watches,
+      memory,
+      onHit: () => {
+        this.#counts.hits += 1;
+      },
+      forget: (name) => this.#forget(name),
+    };
+    this.#silence = new Silence(inner.name, options.log);
+    inner.watch((event) => this.#told(event));
+  }
+
+  get name(): string {
+    return this.inner.name;
+  }
+
+  stats(): CacheStats {
+    return { entries: this.#names.size, unannounced: this.#silence.count, ...this.#counts };
+  }
+
+  root(path: string, symlinks: SymlinkPolicy): RootId {
+    return this.inner.root(path, symlinks);
+  }
+
+  watch(listener: (event: StorageEvent) => void): void {
+    this.inner.watch((event) => {
+      this.#told(event);
+      listener(event);
+    });
+  }
+
+  peek(request: OpenRequest): OpenResult | null {
+    const name = this.#names.get(keyOf(request));
+    if (!name) return null;
+    const nowMs = performance.now();
+    if (!name.isFresh(nowMs)) return null;
+    const result = this.#answer(name, request, 'hit', false, nowMs);
+    if (!result) return null;
+    name.use(nowMs);
+    this.#counts.hits += 1;
+    return result;
+  }
+
+  open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
+    const known = this.peek(request);
+    if (known) {
+      let cancelled = false;
+      queueMicrotask(() => {
+        if (!cancelled) done(known);
+        else if (known.ok) giveBack(known);
+      });
+      return () => {
+        cancelled = true;
+      };
+    }
+    const key = keyOf(request);
+    // A folder is read for each who lists it.
+    const name = this.#names.get(key);
+    const listed = request.listing && name?.found.kind === 'directory';
+    if (listed && name.isFresh(performance.now())) return this.inner.open(request, done);
+    return this.#join(key, request, done);
+  }
+
+  #told(event: StorageEvent): void {
+    if (event.kind === 'lost') {
+      this.#watches.lost();
+      return;
+    }
+    if (!this.options.invalidate) return;
+    if (this.#watches.changed(event.gfid) && event.kind === 'changed') {
+      this.#counts.invalidations += 1;
+    }
+  }
+
+  #join(key: string, request: OpenRequest, done: (result: OpenResult) => void): Cancel {
+    const waiter: Waiter = { request, joinedMs: performance.now(), done };
+    let flight = this.#flights.find(key, request.body);
+    if (flight) {
+      flight.collapsed = true;
+      flight.waiters.add(waiter);
+    } else {
+      flight = this.#launch(key, waiter);
+    }
+    const joined = flight;
+    return () => {
+      joined.waiters.delete(waiter);
+      if (joined.waiters.size > 0 || this.#flights.find(key, joined.body) !== joined) return;
+      this.#land(joined);
+      joined.cancel();
+    };
+  }
+
+  #launch(key: string, first: Waiter): Flight {
+    const { request } = first;
+    const flight: Flight = {
+      key,
+      body: request.body,
+      before: this.#names.get(key) ?? null,
+      look: this.#watches.begin(),
+      sinceMs: first.joinedMs,
+      waiters: new Set([first]),
+      collapsed: false,
+      cancel: () => undefined,
+    };
+    this.#flights.add(flight);
+    this.#look(flight, request);
+    return flight;
+  }
+
+  #look(flight: Flight, request: OpenRequest): void {
+    const { root, candidates, body, from, waitedMs = 0 } = request;
+    const known = knownOf(flight.before, body);
+    flight.cancel = this.inner.open(
+      { root, candidates, body, from, waitedMs, listing: false, trail: true, known },
+      (result) => this.#seen(flight, request, result),
+    );
+  }
+
+  /** It is over: nobody joins it any more. */
+  #land(flight: Flight): void {
+    this.#flights.remove(flight);
+    this.#watches.end(flight.look);
+  }
+
+  #seen(flight: Flight, request: OpenRequest, result: OpenResult): void {
+    const { before } = flight;
+    if (!result.ok) {
+      this.#failed(flight, result);
+      return;
+    }
+    if (result.unchanged === true) {
+      if (before?.alive !== true) {
+        // It was given up meanwhile.
+        flight.before = null;
+        this.#look(flight, request);
+        return;
+      }
+      this.#counts.revalidated += 1;
+      this.#validate(before, flight, result.trail ?? [], result.stat.gfid);
+      this.#tell(flight, before, 'revalidated');
+      return;
+    }
+    const { candidate, stat, file, chunk } = result;
+    this.#counts.misses += 1;
+    if (before) this.#compare(flight, before, stat);
+    if (stat.type === 'directory') {
+      giveBack(result);
+      this.#found(flight, { kind: 'directory', candidate, stat }, result.trail ?? null);
+    } else if (!request.body || stat.size === 0) {
+      giveBack(result);
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result.trail ?? null);
+    } else if (file) {
+      this.#openedLarger({ ...result, file }, flight, request);
+    } else if (chunk) {
+      this.#readWhole(flight, result, chunk);
+    } else {
+      throw new Error('a storage opened a file without its bytes');
+    }
+  }
+
+  /** All of the file came with the look. */
+  #readWhole(flight: Flight, opened: Opened, chunk: Chunk): void {
+    const { stat, candidate } = opened;
+    const same = this.#sameContent(stat);
+    const content = same ?? this.#newContent(stat);
+    if (!content) {
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened.trail ?? null, {
+        ...opened,
+        chunk,
+      });
+      return;
+    }
+    if (!same) content.body.set(chunk.bytes);
+    chunk.release();
+    this.#found(flight, { kind: 'file', candidate, stat, content }, opened.trail ?? null);
+  }
+
+  /** Only its first bytes came with the look. */
+  #openedLarger(
+    opened: Opened & { readonly file: OpenFile },
+    flight: Flight,
+    request: OpenRequest,
+  ): void {
+    const { stat, candidate, file } = opened;
+    const trail = opened.trail ?? null;
+    const same = this.#sameContent(stat);
+    const content = same ?? this.#newContent(stat);
+    if (same) giveBack(opened);
+    if (same) {
+      this.#found(flight, { kind: 'file', candidate, stat, content: same }, trail);
+    } else if (content) {
+      content.users += 1;
+      const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
+      const cancel = fill(opened, content.body, waitedMs, (error) => {
+        content.users -= 1;
+        if (!error) {
+          this.#found(flight, { kind: 'file', candidate, stat, content }, trail);
+          return;
+        }
+        this.#discard(content);
+        this.#failed(flight, error);
+      });
+      flight.cancel = () => {
+        content.users -= 1;
+        this.#discard(content);
+        cancel();
+      };
+    } else {
+      const large = this.#large(stat, candidate, file, request);
+      opened.chunk?.release();
+      this.#found(flight, { kind: 'large', candidate, stat, large }, trail);
+    }
+  }
+
+  /** Takes over `file`. */
+  #large(stat: Stat, candidate: number, file: OpenFile, { root, candidates }: OpenRequest): Large {
+    const there = this.#larges.get(stat.gfid);
+    if (there && !there.isDead && sameVersion(there.stat, stat)) {
+      file.release();
+      return there;
+    }
+    const path = candidates[candidate] ?? '';
+    const open = (from: number, waitedMs: number, done: (result: OpenResult) => void): Cancel =>
+      this.inner.open(
+        { root, candidates: [path], body: true, listing: false, from, waitedMs },
+        done,
+      );
+    const large = new Large({ stat, memory: this.memory, open }, file);
+    this.#larges.set(stat.gfid, large);
+    return large;
+  }
+
+  /** The same version, already there. */
+  #sameContent(stat: Stat): Content | null {
+    const content = this.#contents.get(stat.gfid);
+    return content && isIdentical(content.stat, stat) ? content : null;
+  }
+
+  /** Room for a file that is to be kept whole; null: it is not. Its bytes are still to come. */
+  #newContent(stat: Stat): Content | null {
+    if (stat.size > this.options.maxObjectBytes) return null;
+    const body = Buffer.allocUnsafeSlow(stat.size);
+    const content = new Content(stat, body, (each) => this.#discard(each));
+    return this.memory.holdObject(content, performance.now()) ? content : null;
+  }
+
+  #discard(content: Content): void {
+    this.memory.dropObject(content);
+    if (this.#contents.get(content.stat.gfid) === content) this.#contents.delete(content.stat.gfid);
+    for (const name of [...content.names]) this.#forget(name);
+  }
+
+  /** `once`: what is not kept and goes to those who wait. */
+  #found(
+    flight: Flight,
+    found: Found,
+    trail: readonly string[] | null,
+    once: Opened | null = null,
+  ): void {
+    const nowMs = performance.now();
+    const name = new Name(flight.key, found, this.#ground);
+    const own = found.kind === 'absent' ? null : found.stat.gfid;
+    this.#validate(name, flight, trail, own);
+    if (found.kind === 'file' && found.content) {
+      const { content } = found;
+      const former = this.#contents.get(content.stat.gfid);
+      if (former && former !== content) this.#discard(former);
+      this.#contents.set(content.stat.gfid, content);
+    }
+    const former = this.#names.get(flight.key);
+    if (former) this.#forget(former);
+    if (this.memory.holdObject(name, nowMs)) this.#names.set(flight.key, name);
+    if (once) this.#tellOnce(flight, once);
+    else this.#tell(flight, name, 'miss');
+    if (!name.held) this.#forget(name);
+  }
+
+  #forget(name: Name): void {
+    if (!name.alive) return;
+    this.memory.dropObject(name);
+    if (this.#names.get(name.key) === name) this.#names.delete(name.key);
+    const { found } = name;
+    name.end();
+    if (found.kind === 'file' && found.content && found.content.names.size === 0) {
+      this.#discard(found.content);
+    }
+    if (found.kind === 'large' && found.large.isDead) {
+      if (this.#larges.get(found.stat.gfid) === found.large) this.#larges.delete(found.stat.gfid);
+    }
+  }
+
+  #validate(name: Name, flight: Flight, trail: readonly string[] | null, own: string | null): void {
+    const { validMs, negativeMs } = this.options;
+    const watches: Watch[] = (trail ?? []).map((gfid) => this.#watches.acquire(gfid));
+    if (own !== null) watches.push(this.#watches.acquire(own));
+    const wanted = name.found.kind === 'absent' ? negativeMs : validMs;
+    name.validated(watches, flight.look.at, flight.sinceMs, wanted);
+  }
+
+  /** What was known has changed. Had the volume said so? */
+  #compare(flight: Flight, before: Name, stat: Stat): void {
+    const { found } = before;
+    if (found.kind !== 'absent' && isIdentical(found.stat, stat)) return;
+    this.#unsaid(flight, before);
+  }
+
+  #unsaid({ before }: Flight, name: Name): void {
+    if (before !== name || !this.options.invalidate) return;
+    this.#silence.suspect(name.watches, name.at, this.#watches);
+  }
+
+  #failed(flight: Flight, error: StorageError): void {
+    const { before } = flight;
+    if (error.code === 'not-found') {
+      this.#counts.misses += 1;
+      if (before && before.found.kind !== 'absent') this.#unsaid(flight, before);
+      this.#found(flight, { kind: 'absent', errno: error.errno }, error.trail ?? null);
+      return;
+    }
+    if (NO_WORD.has(error.code) && before?.alive === true && this.#mayBeStale(before)) {
+      this.#tell(flight, before, 'stale', error);
+      return;
+    }
+    // Whatever it is now, it is not what it was.
+    if (before && !NO_WORD.has(error.code) && error.code !== 'cancelled') this.#forget(before);
+    this.#land(flight);
+    for (const waiter of flight.waiters) this.#refuse(waiter, error);
+  }
+
+  #mayBeStale(name: Name): boolean {
+    if (name.found.kind === 'absent') return false;
+    return performance.now() - name.validatedMs <= this.options.staleIfErrorMs;
+  }
+
+  /** Who joined a look late has time left when it has none any more: it is tried again for those. */
+  #refuse(waiter: Waiter, error: StorageError): void {
+    const { request, joinedMs, done } = waiter;
+    const waitedMs = (request.waitedMs ?? 0) + performance.now() - joinedMs;
+    if (error.code === 'timeout' && this.options.requestTimeoutMs - waitedMs > WORTH_ANOTHER_MS) {
+      this.open({ ...request, waitedMs }, done);
+    } else {
+      done(error);
+    }
+  }
+
+  #tell(flight: Flight, name: Name, outcome: Outcome, error: StorageError | null = null): void {
+    this.#land(flight);
+    const nowMs = performance.now();
+    if (outcome !== 'stale') name.use(nowMs);
+    for (const waiter of flight.waiters) {
+      const { request, joinedMs, done } = waiter;
+      if (outcome === 'stale') this.#counts.stale += 1;
+      const result = this.#answer(name, request, outcome, flight.collapsed, nowMs);
+      const waitedMs = (request.waitedMs ?? 0) + nowMs - joinedMs;
+      if (result) done(result);
+      else if (outcome === 'stale') done(error ?? { ok: false, code: 'down', errno: 0 });
+      // It wants to list the folder, or the body of what only the stat was asked of.
+      else this.inner.open({ ...request, waitedMs }, done);
+    }
+  }
+
+  /** One block of bytes, lent to all who wait for it. */
+  #tellOnce(flight: Flight, opened: Opened): void {
+    this.#land(flight);
+    const { chunk, ...rest } = opened;
+    const cache = { outcome: 'miss', ttlMs: 0, collapsed: flight.collapsed } as const;
+    const waiters = [...flight.waiters];
+    let users = waiters.length;
+    if (users === 0) chunk?.release();
+    const release = (): void => {
+      users -= 1;
+      if (users === 0) chunk?.release();
+    };
+    for (const { request, done } of waiters) {
+      if (request.body && chunk) done({ ...rest, cache, chunk: { bytes: chunk.bytes, release } });
+      else done({ ...rest, cache, chunk: null });
+      if (!request.body) release();
+    }
+  }
+
+  /** What a name says to a request; null: not enough. */
+  #answer(
+    name: Name,
+    request: OpenRequest,
+    outcome: Outcome,
+    collapsed: boolean,
+    nowMs: number,
+  ): OpenResult | null {
+    const { found } = name;
+    const cache: CacheNote = { outcome, ttlMs: name.ttlMs(nowMs), collapsed };
+    if (found.kind === 'absent') return { ok: false, code: 'not-found', errno: found.errno, cache };
+    const { candidate, stat } = found;
+    const none = {
+      ok: true,
+      candidate,
+      stat,
+      chunk: null,
+      chunkOffset: 0,
+      file: null,
+      folder: null,
+    } as const;
+    switch (found.kind) {
+      case 'directory':
+        return request.listing ? null : { ...none, cache };
+      case 'large':
+        return { ...none, cache, file: request.body ? found.large.reader() : null };
+      case 'file':
+        if (!request.body || stat.size === 0) return { ...none, cache };
+        if (!found.content) return null;
+        return { ...none, cache, chunk: found.content.lend(), kept: name };
+      default: {
+        const impossible: never = found;
+        throw new Error(`unknown find ${String(impossible)}`);
+      }
+    }
+  }
+}
+
+function keyOf({ root, candidates }: OpenRequest): string {
+  const [first = ''] = candidates;
+  return candidates.length === 1 ? `${root}\0${first}` : `${root}\0${candidates.join('\0')}`;
+}
+
+/** A version that need not be read again, where it is still that. */
+function knownOf(
+  name: Name | null,
+  body: boolean,
+): { readonly candidate: number; readonly stat: Stat } | null {
+  if (!name || name.found.kind === 'absent' || name.found.kind === 'directory') return null;
+  const { found } = name;
+  const enough = !body || found.kind === 'large' || found.content !== null || found.stat.size === 0;
+  return enough ? { candidate: found.candidate, stat: found.stat } : null;
+}
+
+const isIdentical = (a: Stat, b: Stat): boolean =>
+  sameVersion(a, b) &&
+  a.type === b.type &&
+  a.ctimeSeconds === b.ctimeSeconds &&
+  a.ctimeNanoseconds === b.ctimeNanoseconds;
+
+function giveBack({ chunk, file, folder }: Opened): void {
+  chunk?.release();
+  file?.release();
+  folder?.release();
+}

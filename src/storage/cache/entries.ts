@@ -1,0 +1,194 @@
+/** What a cache knows: names, and the files that they stand for. */
+import type { Chunk, Kept, Stat } from '../storage.js';
+import type { Large } from './large.js';
+import { Item } from './lru.js';
+import type { Memory } from './memory.js';
+import type { Watch, Watches } from './watches.js';
+
+/**
+ * Bytes that an entry takes beside its content: objects, map entries, strings and the head that is kept with it, as measured on
+ * Node 20 and 22 with 100,000 entries.
+ */
+const CONTENT_OVERHEAD = 700;
+const NAME_OVERHEAD = 900;
+const LARGE_OVERHEAD = 16 * 1024;
+
+/** A whole file. */
+export class Content extends Item {
+  /** Those that stand for it: it lives as long as there is one. */
+  readonly names = new Set<Name>();
+  /** Lent to whoever sends it. */
+  readonly chunk: Chunk;
+
+  constructor(
+    readonly stat: Stat,
+    readonly body: Uint8Array,
+    private readonly forget: (content: Content) => void,
+  ) {
+    super(body.length + CONTENT_OVERHEAD);
+    this.chunk = {
+      bytes: body,
+      shared: true,
+      release: () => {
+        this.users -= 1;
+      },
+    };
+  }
+
+  override evicted(): void {
+    this.forget(this);
+  }
+
+  /** To be released. */
+  lend(): Chunk {
+    this.users += 1;
+    return this.chunk;
+  }
+}
+
+/** What was found under a name. */
+export type Found =
+  | { readonly kind: 'absent'; readonly errno: number }
+  | { readonly kind: 'directory'; readonly candidate: number; readonly stat: Stat }
+  /** `content` is null where only the stat was wanted so far, or where it is not to be kept. */
+  | {
+      readonly kind: 'file';
+      readonly candidate: number;
+      readonly stat: Stat;
+      readonly content: Content | null;
+    }
+  | {
+      readonly kind: 'large';
+      readonly candidate: number;
+      readonly stat: Stat;
+      readonly large: Large;
+    };
+
+const NOTHING: Found = { kind: 'absent', errno: 0 };
+
+/** What names share: the clock of changes, the budget, and where uses are counted. */
+export interface Ground {
+  readonly watches: Watches;
+  readonly memory: Memory;
+  readonly onHit: () => void;
+  readonly forget: (name: Name) => void;
+}
+
+/** Candidates under a root, and what they led to. */
+export class Name extends Item implements Kept {
+  /** Whether it is still what its key stands for. */
+  alive = true;
+  /** It rests on these: gfids of the way to it, and its own. */
+  #watches: readonly Watch[] = [];
+  /** The counter of changes when the look began that found it. */
+  #at = 0;
+  /** The counter when it was last seen that nothing has changed since. */
+  #seenAt = 0;
+  #validatedMs = 0;
+  #expiresMs = 0;
+
+  #found: Found;
+
+  constructor(
+    readonly key: string,
+    found: Found,
+    private readonly ground: Ground,
+  ) {
+    super(NAME_OVERHEAD + 2 * key.length + (found.kind === 'large' ? LARGE_OVERHEAD : 0));
+    this.#found = found;
+    if (found.kind === 'large') found.large.hold();
+    if (found.kind === 'file') found.content?.names.add(this);
+  }
+
+  /** Nothing, once it has ended. */
+  get found(): Found {
+    return this.#found;
+  }
+
+  get stat(): Stat {
+    if (this.found.kind === 'absent') throw new Error('what is not there has no stat');
+    return this.found.stat;
+  }
+
+  /** Of the whole file. */
+  get bytes(): Uint8Array {
+    if (this.found.kind !== 'file' || !this.found.content) throw new Error('it is not kept whole');
+    return this.found.content.body;
+  }
+
+  lend(): Chunk {
+    if (this.found.kind !== 'file' || !this.found.content) throw new Error('it is not kept whole');
+    return this.found.content.lend();
+  }
+
+  get watches(): readonly Watch[] {
+    return this.#watches;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get validatedMs(): number {
+    return this.#validatedMs;
+  }
+
+  /** It was so at `sinceMs`, when the counter stood at `at`; takes the watches over. */
+  validated(watches: readonly Watch[], at: number, sinceMs: number, validMs: number): void {
+    const before = this.#watches;
+    this.#watches = watches;
+    for (const watch of before) this.ground.watches.release(watch);
+    this.#at = this.#seenAt = at;
+    this.#validatedMs = sinceMs;
+    this.#expiresMs = sinceMs + validMs;
+  }
+
+  /** Whether it may be given without asking. */
+  isFresh(nowMs: number): boolean {
+    if (nowMs >= this.#expiresMs || !this.alive) return false;
+    const { watches } = this.ground;
+    if (this.#seenAt === watches.counter) return true;
+    if (watches.changedSince(this.#watches, this.#at)) return false;
+    this.#seenAt = watches.counter;
+    return true;
+  }
+
+  /** The same, and a look showed afterwards that it had not changed by itself: only events can have ended it. */
+  wasToldOfChange(): boolean {
+    return this.ground.watches.changedSince(this.#watches, this.#at);
+  }
+
+  ttlMs(nowMs: number): number {
+    return this.#expiresMs - nowMs;
+  }
+
+  take(nowMs: number): boolean {
+    if (!this.isFresh(nowMs)) return false;
+    this.use(nowMs);
+    this.ground.onHit();
+    return true;
+  }
+
+  use(nowMs: number): void {
+    const { memory } = this.ground;
+    memory.useObject(this, nowMs);
+    if (this.found.kind === 'file' && this.found.content) {
+      memory.useObject(this.found.content, nowMs);
+    }
+  }
+
+  /** It is forgotten by whoever calls. */
+  end(): void {
+    this.alive = false;
+    for (const watch of this.#watches) this.ground.watches.release(watch);
+    this.#watches = [];
+    if (this.found.kind === 'large') this.found.large.drop();
+    if (this.found.kind === 'file') this.found.content?.names.delete(this);
+    // Who still knows the name must not keep the content.
+    this.#found = NOTHING;
+  }
+
+  override evicted(): void {
+    this.ground.forget(this);
+  }
+}

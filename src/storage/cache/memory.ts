@@ -1,0 +1,90 @@
+/** One worker's budget for what it caches of all volumes. */
+import { type Item, Lru } from './lru.js';
+
+/** What parts of large files may have of it: they must not push out everything else. */
+const BLOCK_SHARE = 0.5;
+
+export class Memory {
+  /** Whole files, and names. */
+  readonly #objects = new Lru();
+  /** Parts of large files. */
+  readonly #blocks = new Lru();
+  #evictions = 0;
+
+  /** `budget` in bytes. */
+  constructor(readonly budget: number) {}
+
+  get bytes(): number {
+    return this.#objects.bytes + this.#blocks.bytes;
+  }
+
+  get blockBytes(): number {
+    return this.#blocks.bytes;
+  }
+
+  get count(): number {
+    return this.#objects.count + this.#blocks.count;
+  }
+
+  get evictions(): number {
+    return this.#evictions;
+  }
+
+  /** Holds a file or name, and gives up what was not used for longest. false: there is no room, as all is in use. */
+  holdObject(item: Item, nowMs: number): boolean {
+    if (!this.#makeRoom(item.cost, nowMs)) return false;
+    this.#objects.add(item, nowMs);
+    return true;
+  }
+
+  /** The same for a part of a large file. */
+  holdBlock(item: Item, nowMs: number): boolean {
+    const most = this.budget * BLOCK_SHARE;
+    if (item.cost > most) return false;
+    while (this.#blocks.bytes + item.cost > most) {
+      if (!this.#evict(this.#blocks, this.#blocks.oldest(nowMs))) return false;
+    }
+    if (!this.#makeRoom(item.cost, nowMs)) return false;
+    this.#blocks.add(item, nowMs);
+    return true;
+  }
+
+  useObject(item: Item, nowMs: number): void {
+    this.#objects.use(item, nowMs);
+  }
+
+  useBlock(item: Item, nowMs: number): void {
+    this.#blocks.use(item, nowMs);
+  }
+
+  /** Forgets it without a word to it. Harmless where it is not held. */
+  dropObject(item: Item): void {
+    this.#objects.remove(item);
+  }
+
+  dropBlock(item: Item): void {
+    this.#blocks.remove(item);
+  }
+
+  #makeRoom(bytes: number, nowMs: number): boolean {
+    if (bytes > this.budget) return false;
+    while (this.bytes + bytes > this.budget) {
+      const object = this.#objects.oldest(nowMs);
+      const block = this.#blocks.oldest(nowMs);
+      const takesBlock = block !== null && (object === null || block.usedMs < object.usedMs);
+      const given = takesBlock
+        ? this.#evict(this.#blocks, block)
+        : this.#evict(this.#objects, object);
+      if (!given) return false;
+    }
+    return true;
+  }
+
+  #evict(list: Lru, item: Item | null): boolean {
+    if (!item) return false;
+    this.#evictions += 1;
+    list.remove(item);
+    item.evicted();
+    return true;
+  }
+}
