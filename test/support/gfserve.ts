@@ -12,8 +12,13 @@ import { readFromWorker } from '../../src/ipc.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
+const ALWAYS_LOOK = '[cache]\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
+
 export interface GfserveOptions {
-  /** Everything but [server] and [admin]: volumes, mounts, limits. */
+  /**
+   * Everything but [server] and [admin]: volumes, mounts, limits. Without [cache] whatever is cached is looked at again for each
+   * request, so that changes are seen at once.
+   */
   readonly config: string;
   readonly workers?: number;
   /** Further lines of [server]. */
@@ -79,13 +84,15 @@ export class Gfserve {
     const port = await freePort();
     const adminPort = await freePort();
     const ini = join(dir, 'server.ini');
+    const has = (section: string): boolean =>
+      new RegExp(`^\\[${section}\\]`, 'm').test(options.config);
     const text = `[server]
 listen[] = 127.0.0.1:${port}
 workers = ${options.workers ?? 1}
 ${options.server ?? ''}
 [admin]
 listen = 127.0.0.1:${adminPort}
-${/^\[log\]/m.test(options.config) ? '' : '[log]\naccess = off\n'}${options.config}`;
+${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : ALWAYS_LOOK}${options.config}`;
     await writeFile(ini, text);
     const child = spawn(process.execPath, [CLI, '--config', ini], {
       stdio: ['ignore', 'pipe', 'pipe'],

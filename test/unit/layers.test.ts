@@ -41,7 +41,7 @@ test.each([
   ],
   [
     'only http touches uWebSockets.js',
-    /^(?!http\/(server|request|pipeline|exchange|writer|stream|transfer)\.ts|load_natives\.ts)/,
+    /^(?!http\/(server|request|pipeline|exchange|hot|hot_answer|writer|stream|transfer)\.ts|load_natives\.ts)/,
     /^uWebSockets\.js$/,
   ],
   ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],

@@ -18,11 +18,12 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
-import { Content, type Found, type Ground, Name } from './entries.js';
+import type { Content, Found, Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter } from './flights.js';
-import { Large, sameVersion } from './large.js';
+import { Large } from './large.js';
 import type { Memory } from './memory.js';
+import { isIdentical, Shelf } from './shelf.js';
 import { Silence } from './silence.js';
 import { type Watch, Watches } from './watches.js';
 
@@ -67,12 +68,9 @@ const WORTH_ANOTHER_MS = 50;
 type Outcome = CacheNote['outcome'];
 
 export class CachedStorage implements Storage {
-  readonly #names = new Map<string, Name>();
-  readonly #contents = new Map<string, Content>();
-  readonly #larges = new Map<string, Large>();
   readonly #flights = new Flights();
   readonly #watches = new Watches();
-  readonly #ground: Ground;
+  readonly #shelf: Shelf;
   readonly #silence: Silence;
   readonly #counts = { hits: 0, misses: 0, revalidated: 0, stale: 0, invalidations: 0 };
 
@@ -81,14 +79,9 @@ export class CachedStorage implements Storage {
     private readonly memory: Memory,
     private readonly options: CacheOptions,
   ) {
-    this.#ground = {
-      watches: this.#watches,
-      memory,
-      onHit: () => {
-        this.#counts.hits += 1;
-      },
-      forget: (name) => this.#forget(name),
-    };
+    this.#shelf = new Shelf(memory, this.#watches, () => {
+      this.#counts.hits += 1;
+    });
     this.#silence = new Silence(inner.name, options.log);
     inner.watch((event) => this.#told(event));
   }
@@ -98,7 +91,7 @@ export class CachedStorage implements Storage {
   }
 
   stats(): CacheStats {
-    return { entries: this.#names.size, unannounced: this.#silence.count, ...this.#counts };
+    return { entries: this.#shelf.size, unannounced: this.#silence.count, ...this.#counts };
   }
 
   root(path: string, symlinks: SymlinkPolicy): RootId {
@@ -113,7 +106,7 @@ export class CachedStorage implements Storage {
   }
 
   peek(request: OpenRequest): OpenResult | null {
-    const name = this.#names.get(keyOf(request));
+    const name = this.#shelf.get(keyOf(request));
     if (!name) return null;
     const nowMs = performance.now();
     if (!name.isFresh(nowMs)) return null;
@@ -138,7 +131,7 @@ export class CachedStorage implements Storage {
     }
     const key = keyOf(request);
     // A folder is read for each who lists it.
-    const name = this.#names.get(key);
+    const name = this.#shelf.get(key);
     const listed = request.listing && name?.found.kind === 'directory';
     if (listed && name.isFresh(performance.now())) return this.inner.open(request, done);
     return this.#join(key, request, done);
@@ -178,7 +171,7 @@ export class CachedStorage implements Storage {
     const flight: Flight = {
       key,
       body: request.body,
-      before: this.#names.get(key) ?? null,
+      before: this.#shelf.get(key) ?? null,
       look: this.#watches.begin(),
       sinceMs: first.joinedMs,
       waiters: new Set([first]),
@@ -244,8 +237,8 @@ export class CachedStorage implements Storage {
   /** All of the file came with the look. */
   #readWhole(flight: Flight, opened: Opened, chunk: Chunk): void {
     const { stat, candidate } = opened;
-    const same = this.#sameContent(stat);
-    const content = same ?? this.#newContent(stat);
+    const same = this.#shelf.content(stat);
+    const content = same ?? this.#reserve(stat);
     if (!content) {
       this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened.trail ?? null, {
         ...opened,
@@ -266,71 +259,65 @@ export class CachedStorage implements Storage {
   ): void {
     const { stat, candidate, file } = opened;
     const trail = opened.trail ?? null;
-    const same = this.#sameContent(stat);
-    const content = same ?? this.#newContent(stat);
-    if (same) giveBack(opened);
+    const same = this.#shelf.content(stat);
     if (same) {
+      giveBack(opened);
       this.#found(flight, { kind: 'file', candidate, stat, content: same }, trail);
-    } else if (content) {
-      content.users += 1;
-      const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
-      const cancel = fill(opened, content.body, waitedMs, (error) => {
-        content.users -= 1;
-        if (!error) {
-          this.#found(flight, { kind: 'file', candidate, stat, content }, trail);
-          return;
-        }
-        this.#discard(content);
-        this.#failed(flight, error);
-      });
-      flight.cancel = () => {
-        content.users -= 1;
-        this.#discard(content);
-        cancel();
-      };
-    } else {
-      const large = this.#large(stat, candidate, file, request);
-      opened.chunk?.release();
-      this.#found(flight, { kind: 'large', candidate, stat, large }, trail);
+      return;
     }
+    const content = this.#reserve(stat);
+    if (content) {
+      this.#fill(flight, opened, content, request);
+      return;
+    }
+    opened.chunk?.release();
+    const there = this.#shelf.large(stat);
+    if (there) file.release();
+    const large = there ?? this.#newLarge(stat, candidate, file, request);
+    this.#found(flight, { kind: 'large', candidate, stat, large }, trail);
+  }
+
+  /** Reads all of it, and only then tells those who wait. */
+  #fill(
+    flight: Flight,
+    opened: Opened & { readonly file: OpenFile },
+    content: Content,
+    request: OpenRequest,
+  ): void {
+    const { stat, candidate, trail = null } = opened;
+    const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
+    content.users += 1;
+    const cancel = fill(opened, content.body, waitedMs, (error) => {
+      content.users -= 1;
+      if (!error) {
+        this.#found(flight, { kind: 'file', candidate, stat, content }, trail);
+        return;
+      }
+      this.#shelf.discard(content);
+      this.#failed(flight, error);
+    });
+    flight.cancel = () => {
+      content.users -= 1;
+      this.#shelf.discard(content);
+      cancel();
+    };
   }
 
   /** Takes over `file`. */
-  #large(stat: Stat, candidate: number, file: OpenFile, { root, candidates }: OpenRequest): Large {
-    const there = this.#larges.get(stat.gfid);
-    if (there && !there.isDead && sameVersion(there.stat, stat)) {
-      file.release();
-      return there;
-    }
+  #newLarge(stat: Stat, candidate: number, file: OpenFile, request: OpenRequest): Large {
+    const { root, candidates } = request;
     const path = candidates[candidate] ?? '';
     const open = (from: number, waitedMs: number, done: (result: OpenResult) => void): Cancel =>
       this.inner.open(
         { root, candidates: [path], body: true, listing: false, from, waitedMs },
         done,
       );
-    const large = new Large({ stat, memory: this.memory, open }, file);
-    this.#larges.set(stat.gfid, large);
-    return large;
+    return new Large({ stat, memory: this.memory, open }, file);
   }
 
-  /** The same version, already there. */
-  #sameContent(stat: Stat): Content | null {
-    const content = this.#contents.get(stat.gfid);
-    return content && isIdentical(content.stat, stat) ? content : null;
-  }
-
-  /** Room for a file that is to be kept whole; null: it is not. Its bytes are still to come. */
-  #newContent(stat: Stat): Content | null {
-    if (stat.size > this.options.maxObjectBytes) return null;
-    const body = Buffer.allocUnsafeSlow(stat.size);
-    const content = new Content(stat, body, (each) => this.#discard(each));
-    return this.memory.holdObject(content, performance.now()) ? content : null;
-  }
-
-  #discard(content: Content): void {
-    this.memory.dropObject(content);
-    if (this.#contents.get(content.stat.gfid) === content) this.#contents.delete(content.stat.gfid);
-    for (const name of [...content.names]) this.#forget(name);
+  /** Room for a file that is to be kept whole; null: it is not. */
+  #reserve(stat: Stat): Content | null {
+    return stat.size > this.options.maxObjectBytes ? null : this.#shelf.reserve(stat);
   }
 
   /** `once`: what is not kept and goes to those who wait. */
@@ -340,36 +327,12 @@ export class CachedStorage implements Storage {
     trail: readonly string[] | null,
     once: Opened | null = null,
   ): void {
-    const nowMs = performance.now();
-    const name = new Name(flight.key, found, this.#ground);
-    const own = found.kind === 'absent' ? null : found.stat.gfid;
-    this.#validate(name, flight, trail, own);
-    if (found.kind === 'file' && found.content) {
-      const { content } = found;
-      const former = this.#contents.get(content.stat.gfid);
-      if (former && former !== content) this.#discard(former);
-      this.#contents.set(content.stat.gfid, content);
-    }
-    const former = this.#names.get(flight.key);
-    if (former) this.#forget(former);
-    if (this.memory.holdObject(name, nowMs)) this.#names.set(flight.key, name);
+    const name = this.#shelf.make(flight.key, found);
+    this.#validate(name, flight, trail, found.kind === 'absent' ? null : found.stat.gfid);
+    this.#shelf.put(name);
     if (once) this.#tellOnce(flight, once);
     else this.#tell(flight, name, 'miss');
-    if (!name.held) this.#forget(name);
-  }
-
-  #forget(name: Name): void {
-    if (!name.alive) return;
-    this.memory.dropObject(name);
-    if (this.#names.get(name.key) === name) this.#names.delete(name.key);
-    const { found } = name;
-    name.end();
-    if (found.kind === 'file' && found.content && found.content.names.size === 0) {
-      this.#discard(found.content);
-    }
-    if (found.kind === 'large' && found.large.isDead) {
-      if (this.#larges.get(found.stat.gfid) === found.large) this.#larges.delete(found.stat.gfid);
-    }
+    if (!name.held) this.#shelf.forget(name);
   }
 
   #validate(name: Name, flight: Flight, trail: readonly string[] | null, own: string | null): void {
@@ -405,7 +368,8 @@ export class CachedStorage implements Storage {
       return;
     }
     // Whatever it is now, it is not what it was.
-    if (before && !NO_WORD.has(error.code) && error.code !== 'cancelled') this.#forget(before);
+    if (before && !NO_WORD.has(error.code) && error.code !== 'cancelled')
+      this.#shelf.forget(before);
     this.#land(flight);
     for (const waiter of flight.waiters) this.#refuse(waiter, error);
   }
@@ -514,12 +478,6 @@ function knownOf(
   const enough = !body || found.kind === 'large' || found.content !== null || found.stat.size === 0;
   return enough ? { candidate: found.candidate, stat: found.stat } : null;
 }
-
-const isIdentical = (a: Stat, b: Stat): boolean =>
-  sameVersion(a, b) &&
-  a.type === b.type &&
-  a.ctimeSeconds === b.ctimeSeconds &&
-  a.ctimeNanoseconds === b.ctimeNanoseconds;
 
 function giveBack({ chunk, file, folder }: Opened): void {
   chunk?.release();

@@ -188,6 +188,11 @@ export class Name extends Item implements Kept {
     this.#found = NOTHING;
   }
 
+  /** With it its file would go. */
+  override get isInUse(): boolean {
+    return this.found.kind === 'file' && this.found.content !== null && this.found.content.isInUse;
+  }
+
   override evicted(): void {
     this.ground.forget(this);
   }

@@ -134,7 +134,8 @@ export class Large {
   #rest(): void {
     if (this.#readers > 0) return;
     if (this.#dead) this.#close();
-    else if (this.#file && !this.#idle) this.#idle = setTimeout(() => this.#close(), IDLE_MS);
+    else if (this.#file && !this.#idle)
+      this.#idle = setTimeout(() => this.#close(), IDLE_MS).unref();
   }
 
   #close(): void {

@@ -6,13 +6,18 @@ export abstract class Item {
   older: Item | null = null;
   /** In a list. */
   held = false;
-  /** Clients are being sent its bytes: it can't be given up. */
+  /** Clients that are being sent its bytes. */
   users = 0;
   /** When it was used last, in the clock of whoever uses it. */
   usedMs = 0;
 
   /** `cost` in bytes: all that it takes, what is around its content included. */
   constructor(readonly cost: number) {}
+
+  /** Whether it can't be given up. */
+  get isInUse(): boolean {
+    return this.users > 0;
+  }
 
   /** It has been taken out to make room: whoever knows it must forget it. */
   abstract evicted(): void;
@@ -65,7 +70,7 @@ export class Lru {
   oldest(nowMs: number): Item | null {
     for (let passed = 0; passed < MOST_PASSED; passed++) {
       const item = this.#oldest;
-      if (!item || item.users === 0) return item;
+      if (!item?.isInUse) return item;
       this.use(item, nowMs);
     }
     return null;

@@ -1,0 +1,467 @@
+/** The cache in front of a volume, on a volume of the test's own. */
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import { Memory } from '../../src/storage/cache/memory.js';
+import type { OpenRequest, OpenResult } from '../../src/storage/storage.js';
+import { FakeVolume, gfidOf } from '../support/fake_volume.js';
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+const MIB = 1024 * 1024;
+
+function setUp(changes: Partial<CacheOptions> = {}, budget = 16 * MIB) {
+  const volume = new FakeVolume();
+  const memory = new Memory(budget);
+  const options: CacheOptions = {
+    maxObjectBytes: 2 * MIB,
+    validMs: 60_000,
+    negativeMs: 60_000,
+    staleIfErrorMs: 60_000,
+    requestTimeoutMs: 500,
+    invalidate: true,
+    log: quiet,
+    ...changes,
+  };
+  return { volume, memory, cache: new CachedStorage(volume, memory, options) };
+}
+
+const request = (path: string, changes: Partial<OpenRequest> = {}): OpenRequest => ({
+  root: 0,
+  candidates: [path],
+  body: true,
+  listing: false,
+  from: 0,
+  ...changes,
+});
+
+const open = (cache: CachedStorage, wanted: OpenRequest): Promise<OpenResult> =>
+  new Promise((resolve) => {
+    cache.open(wanted, resolve);
+  });
+
+/** Status, body and how it came about; gives back what came. */
+function told(result: OpenResult): string {
+  if (!result.ok) return `${result.code} ${result.cache?.outcome ?? '-'}`;
+  const text = result.chunk ? Buffer.from(result.chunk.bytes).toString().slice(0, 40) : '';
+  result.chunk?.release();
+  result.file?.release();
+  result.folder?.release();
+  return `${result.stat.type} ${text} ${result.cache?.outcome ?? '-'}`;
+}
+
+const get = async (
+  cache: CachedStorage,
+  path: string,
+  changes: Partial<OpenRequest> = {},
+): Promise<string> => told(await open(cache, request(path, changes)));
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const realNow = performance.now.bind(performance);
+
+/** Sets the clock that the cache reads so far ahead. */
+function advance(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => realNow() + ms);
+}
+
+describe('what is fresh', () => {
+  test('is answered without asking, at once', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/a', 'hello');
+    expect(cache.peek(request('/a'))).toBeNull();
+    expect(await get(cache, '/a')).toBe('file hello miss');
+    const again = cache.peek(request('/a'));
+    expect(again && told(again)).toBe('file hello hit');
+    expect(await get(cache, '/a')).toBe('file hello hit');
+    expect([volume.opens.length, volume.lent]).toEqual([1, 0]);
+    expect(cache.stats()).toMatchObject({ hits: 2, misses: 1, entries: 1 });
+  });
+
+  test('is revalidated without a body when its time is over', async () => {
+    const { volume, cache } = setUp({ validMs: 1000 });
+    const stat = volume.write('/a', 'hello');
+    await get(cache, '/a');
+    advance(1001);
+    expect(await get(cache, '/a')).toBe('file hello revalidated');
+    expect(volume.opens[1]).toMatchObject({ known: { candidate: 0, stat }, trail: true });
+    expect(await get(cache, '/a')).toBe('file hello hit');
+    volume.write('/a', 'other');
+    advance(2002);
+    expect(await get(cache, '/a')).toBe('file other miss');
+    expect(volume.lent).toBe(0);
+  });
+
+  test.each([
+    [
+      'overwritten in place',
+      (volume: FakeVolume) => volume.write('/d/a', 'new', true),
+      'file new miss',
+    ],
+    ['renamed over', (volume: FakeVolume) => volume.write('/d/a', 'new'), 'file new miss'],
+    ['removed', (volume: FakeVolume) => volume.remove('/d/a'), 'not-found miss'],
+    ['left alone', () => undefined, 'file old revalidated'],
+  ])('ends with the word of the volume: %s', async (_, change, expected) => {
+    for (const which of ['/', '/d', 'itself']) {
+      const { volume, cache } = setUp();
+      const { gfid } = volume.write('/d/a', 'old');
+      await get(cache, '/d/a');
+      change(volume);
+      expect(await get(cache, '/d/a')).toBe('file old hit');
+      volume.tell({ kind: 'changed', gfid: gfidOf('another') });
+      expect(await get(cache, '/d/a')).toBe('file old hit');
+      volume.tell({ kind: 'changed', gfid: which === 'itself' ? gfid : gfidOf(which) });
+      expect(await get(cache, '/d/a')).toBe(expected);
+      expect(cache.stats().invalidations).toBe(1);
+    }
+  });
+
+  test.each(['unwatched', 'lost'] as const)(
+    'ends when the volume may be silent: %s',
+    async (kind) => {
+      const { volume, cache } = setUp();
+      const { gfid } = volume.write('/a', 'old');
+      await get(cache, '/a');
+      volume.tell(kind === 'lost' ? { kind } : { kind, gfid });
+      expect(await get(cache, '/a')).toBe('file old revalidated');
+    },
+  );
+
+  test('with invalidate = off only what was lost counts', async () => {
+    const { volume, cache } = setUp({ invalidate: false });
+    const { gfid } = volume.write('/a', 'old');
+    await get(cache, '/a');
+    volume.tell({ kind: 'changed', gfid });
+    expect(await get(cache, '/a')).toBe('file old hit');
+    volume.tell({ kind: 'lost' });
+    expect(await get(cache, '/a')).toBe('file old revalidated');
+  });
+
+  test('what changes while it is read is not believed afterwards', async () => {
+    const { volume, cache } = setUp();
+    volume.delayMs = 20;
+    const { gfid } = volume.write('/a', 'old');
+    const reading = get(cache, '/a');
+    volume.tell({ kind: 'changed', gfid });
+    expect(await reading).toBe('file old miss');
+    expect(await get(cache, '/a')).toBe('file old revalidated');
+    expect(await get(cache, '/a')).toBe('file old hit');
+  });
+
+  test('valid = 0 asks each time', async () => {
+    const { volume, cache } = setUp({ validMs: 0 });
+    volume.write('/a', 'hello');
+    expect(await get(cache, '/a')).toBe('file hello miss');
+    expect(await get(cache, '/a')).toBe('file hello revalidated');
+    expect(cache.peek(request('/a'))).toBeNull();
+  });
+});
+
+describe('what is not there', () => {
+  test('is remembered for `negative`, and until the folder changes', async () => {
+    const { volume, cache } = setUp({ negativeMs: 1000 });
+    expect(await get(cache, '/d/a')).toBe('not-found miss');
+    expect(await get(cache, '/d/a')).toBe('not-found hit');
+    volume.write('/d/a', 'new');
+    volume.tell({ kind: 'changed', gfid: gfidOf('/d') });
+    expect(await get(cache, '/d/a')).toBe('file new miss');
+    volume.remove('/d/a');
+    expect(await get(cache, '/d/b')).toBe('not-found miss');
+    advance(1001);
+    expect(await get(cache, '/d/b')).toBe('not-found miss');
+  });
+
+  test.each(['forbidden', 'not-regular', 'changed', 'down', 'timeout', 'io', 'busy'] as const)(
+    'another failure is never remembered: %s',
+    async (failure) => {
+      const { volume, cache } = setUp({ requestTimeoutMs: 0 });
+      volume.failure = failure;
+      expect(await get(cache, '/a')).toBe(`${failure} -`);
+      volume.failure = null;
+      volume.write('/a', 'there');
+      expect(await get(cache, '/a')).toBe('file there miss');
+    },
+  );
+});
+
+describe('while the volume can not be asked', () => {
+  test.each(['connecting', 'down', 'busy', 'timeout', 'io'] as const)(
+    'a copy is served, and no longer than stale-if-error: %s',
+    async (failure) => {
+      const { volume, cache } = setUp({ validMs: 1000, staleIfErrorMs: 5000, requestTimeoutMs: 0 });
+      volume.write('/a', 'copy');
+      await get(cache, '/a');
+      volume.failure = failure;
+      advance(4000);
+      expect(await get(cache, '/a')).toBe('file copy stale');
+      expect(cache.stats().stale).toBe(1);
+      const result = await open(cache, request('/a'));
+      expect(result.cache?.ttlMs).toBeLessThan(-2900);
+      told(result);
+      advance(5100);
+      expect(await get(cache, '/a')).toBe(`${failure} -`);
+      volume.failure = null;
+      expect(await get(cache, '/a')).toBe('file copy revalidated');
+    },
+  );
+
+  test.each(['forbidden', 'not-regular', 'changed'] as const)(
+    'what is known of the file ends the copy: %s',
+    async (failure) => {
+      const { volume, cache } = setUp({ validMs: 0 });
+      volume.write('/a', 'copy');
+      await get(cache, '/a');
+      volume.failure = failure;
+      expect(await get(cache, '/a')).toBe(`${failure} -`);
+      volume.failure = 'down';
+      expect(await get(cache, '/a')).toBe('down -');
+    },
+  );
+});
+
+describe('one look for all', () => {
+  test('a thousand requests for a cold file of 1 MiB read it once', async () => {
+    const { volume, cache } = setUp();
+    const body = Buffer.alloc(MIB, 'x');
+    volume.write('/a', body);
+    volume.delayMs = 5;
+    const all = Array.from({ length: 1000 }, () => open(cache, request('/a')));
+    for (const result of await Promise.all(all)) {
+      if (!result.ok || !result.chunk) throw new Error('no body');
+      expect(body.equals(result.chunk.bytes)).toBe(true);
+      expect(result.cache?.collapsed).toBe(true);
+      result.chunk.release();
+    }
+    expect(volume.opens).toHaveLength(1);
+    const bytes = volume.reads.reduce((sum, [, length]) => sum + length, 0);
+    expect(bytes).toBe(MIB - 64 * 1024);
+    await pause(20);
+    expect(volume.lent).toBe(0);
+  });
+
+  test('who goes away does not take the others along; the last one ends it', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/a', 'hello');
+    volume.delayMs = 20;
+    const never = (): void => {
+      throw new Error('called after a cancel');
+    };
+    const cancel = cache.open(request('/a'), never);
+    const other = get(cache, '/a');
+    cancel();
+    expect(await other).toBe('file hello miss');
+    volume.write('/b', 'hello');
+    const cancels = [1, 2].map(() => cache.open(request('/b'), never));
+    for (const each of cancels) each();
+    await pause(40);
+    expect(volume.opens).toHaveLength(2);
+    expect(await get(cache, '/b')).toBe('file hello miss');
+    const whole = cache.open(request('/b'), never);
+    whole();
+    await pause(5);
+    expect(volume.lent).toBe(0);
+  });
+
+  test('a file that is read whole when the last one goes is given back', async () => {
+    const { volume, memory, cache } = setUp();
+    volume.write('/a', Buffer.alloc(MIB));
+    const cancel = cache.open(request('/a'), () => {
+      throw new Error('called after a cancel');
+    });
+    while (volume.reads.length === 0) await pause(1);
+    cancel();
+    await pause(20);
+    expect([volume.lent, memory.bytes]).toEqual([0, 0]);
+  });
+
+  test('a stat joins a read, a read does not join a stat', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/a', 'hello');
+    volume.delayMs = 10;
+    const results = [
+      get(cache, '/a', { body: false }),
+      get(cache, '/a'),
+      get(cache, '/a', { body: false }),
+    ];
+    expect(await Promise.all(results)).toEqual(['file  miss', 'file hello miss', 'file  miss']);
+    expect(volume.opens.map(({ body }) => body)).toEqual([false, true]);
+    expect(await get(cache, '/a', { body: false })).toBe('file  hit');
+  });
+
+  test('who joined late is not given up with the first one', async () => {
+    const { volume, cache } = setUp({ requestTimeoutMs: 200 });
+    volume.write('/a', 'hello');
+    volume.delayMs = 60;
+    volume.failure = 'timeout';
+    const first = get(cache, '/a', { waitedMs: 190 });
+    const late = get(cache, '/a');
+    expect(await first).toBe('timeout -');
+    volume.failure = null;
+    expect(await late).toBe('file hello miss');
+  });
+
+  test('what is not to be kept is lent to all who wait', async () => {
+    const { volume, memory, cache } = setUp({ maxObjectBytes: 10 });
+    volume.write('/a', 'longer than ten');
+    volume.delayMs = 5;
+    const results = await Promise.all([1, 2, 3].map(() => open(cache, request('/a'))));
+    expect(volume.lent).toBe(1);
+    expect(results.map(told)).toEqual(Array(3).fill('file longer than ten miss'));
+    expect([volume.lent, volume.opens.length]).toEqual([0, 1]);
+    expect(memory.bytes).toBeLessThan(2000);
+    expect(await get(cache, '/a')).toBe('file longer than ten miss');
+  });
+});
+
+describe('folders', () => {
+  test('a folder without its slash is remembered; one that is listed is opened anew', async () => {
+    const { volume, cache } = setUp();
+    volume.makeFolder('/d');
+    expect(await get(cache, '/d')).toBe('directory  miss');
+    expect(await get(cache, '/d')).toBe('directory  hit');
+    expect(await get(cache, '/d', { listing: true })).toBe('directory  -');
+    expect(await get(cache, '/e', { candidates: ['/e', '/d'], listing: true })).toBe(
+      'directory  -',
+    );
+    expect(volume.lent).toBe(0);
+  });
+});
+
+describe('the budget', () => {
+  test('is kept, and what was used last stays', async () => {
+    const { volume, memory, cache } = setUp({}, MIB);
+    for (let i = 0; i < 100; i++) {
+      volume.write(`/${i}`, Buffer.alloc(50_000, String(i % 10)));
+      await get(cache, `/${i}`);
+      expect(await get(cache, '/0')).toMatch(/ hit$/);
+      expect(memory.bytes).toBeLessThanOrEqual(MIB);
+    }
+    expect(await get(cache, '/99')).toMatch(/ hit$/);
+    expect(await get(cache, '/1')).toMatch(/ miss$/);
+    expect(memory.evictions).toBeGreaterThan(50);
+  });
+
+  test('what clients are being sent is not given up, and counts', async () => {
+    const { volume, memory, cache } = setUp({}, MIB);
+    const held: OpenResult[] = [];
+    for (let i = 0; i < 10; i++) {
+      volume.write(`/${i}`, Buffer.alloc(200_000, 'x'));
+      held.push(await open(cache, request(`/${i}`)));
+      expect(memory.bytes).toBeLessThanOrEqual(MIB);
+    }
+    expect(cache.stats().entries).toBeLessThan(10);
+    for (const result of held) told(result);
+    expect(volume.lent).toBe(0);
+    expect(await get(cache, '/0')).toMatch(/ hit$/);
+  });
+
+  test('a name that ended can not bring back its bytes', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/a', 'old');
+    const first = await open(cache, request('/a'));
+    const kept = first.ok ? (first.kept ?? null) : null;
+    told(first);
+    const hit = cache.peek(request('/a'));
+    if (!hit?.ok || !hit.kept) throw new Error('not kept');
+    told(hit);
+    expect(hit.kept.take(performance.now())).toBe(true);
+    volume.write('/a', 'new');
+    volume.tell({ kind: 'lost' });
+    expect(hit.kept.take(performance.now())).toBe(false);
+    await get(cache, '/a');
+    expect(hit.kept.take(performance.now())).toBe(false);
+    expect(() => hit.kept?.bytes).toThrow();
+    expect(kept === null || kept === hit.kept).toBe(true);
+  });
+});
+
+describe('large files', () => {
+  const size = 5 * MIB + 1000;
+  const body = Buffer.alloc(size);
+  for (let i = 0; i < size; i += 4) body.writeUInt32LE(i, Math.min(i, size - 4));
+
+  async function read(cache: CachedStorage, offset: number, length: number): Promise<void> {
+    const opened = await open(cache, request('/big', { from: offset }));
+    if (!opened.ok || !opened.file) throw new Error('no file');
+    const { file } = opened;
+    opened.chunk?.release();
+    for (let at = offset; at < offset + length; ) {
+      const step = file.fit?.(at, Math.min(100_000, offset + length - at)) ?? 0;
+      await new Promise<void>((resolve, reject) => {
+        file.read(at, step, (result) => {
+          if (!result.ok) {
+            reject(new Error(result.code));
+            return;
+          }
+          expect(body.subarray(at, at + step).equals(result.chunk.bytes)).toBe(true);
+          result.chunk.release();
+          resolve();
+        });
+      });
+      at += step;
+    }
+    file.release();
+  }
+
+  test('one download leaves nothing behind; the parts that a second one wants are kept', async () => {
+    const { volume, memory, cache } = setUp();
+    volume.write('/big', body);
+    await read(cache, 0, size);
+    expect(memory.blockBytes).toBe(0);
+    await read(cache, MIB, 2 * MIB);
+    const kept = memory.blockBytes;
+    expect(kept).toBeGreaterThan(2 * MIB);
+    expect(kept).toBeLessThan(3 * MIB);
+    const before = volume.reads.length;
+    await read(cache, MIB + 5, MIB);
+    expect(volume.reads).toHaveLength(before);
+    expect(volume.opens).toHaveLength(1);
+  });
+
+  test('parts take half of the budget at most, and files are not pushed out by them', async () => {
+    const { volume, memory, cache } = setUp({}, 4 * MIB);
+    volume.write('/small', 'small');
+    volume.write('/big', body);
+    for (let i = 0; i < 3; i++) await read(cache, 0, size);
+    expect(memory.blockBytes).toBeLessThanOrEqual(2 * MIB);
+    expect(memory.blockBytes).toBeGreaterThan(MIB);
+    await get(cache, '/small');
+    for (let i = 0; i < 3; i++) await read(cache, 0, size);
+    expect(await get(cache, '/small')).toMatch(/ hit$/);
+  });
+
+  test('a new version has none of the old one', async () => {
+    const { volume, memory, cache } = setUp();
+    volume.write('/big', body);
+    await read(cache, 0, size);
+    await read(cache, 0, size);
+    expect(memory.blockBytes).toBeGreaterThan(size);
+    volume.write('/big', Buffer.alloc(size, 'n'));
+    volume.tell({ kind: 'lost' });
+    const opened = await open(cache, request('/big'));
+    expect(memory.blockBytes).toBe(0);
+    told(opened);
+  });
+
+  test('many who want one part at once read it once', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/big', body);
+    await read(cache, MIB, MIB / 4);
+    volume.delayMs = 5;
+    const before = volume.reads.length;
+    await Promise.all(Array.from({ length: 20 }, () => read(cache, MIB, 1000)));
+    expect(volume.reads.slice(before)).toEqual([[MIB, 256 * 1024]]);
+  });
+
+  test('a failed read fails those who wanted it', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/big', body);
+    await read(cache, 0, 1000);
+    volume.failure = 'io';
+    await expect(read(cache, 0, 1000)).rejects.toThrow('io');
+    volume.failure = null;
+    await read(cache, 0, 1000);
+  });
+});
