@@ -4,7 +4,6 @@
  */
 import type { Logger } from '../../observe/log.js';
 import type {
-  CacheNote,
   Cancel,
   Chunk,
   Opened,
@@ -18,6 +17,7 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
+import { answerFrom, lendOnce, type Outcome } from './answers.js';
 import type { Content, Found, Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter } from './flights.js';
@@ -61,11 +61,11 @@ const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
   'io',
 ]);
 
+/** A file that changes so often while it is read is given up. */
+const MOST_CHANGES = 3;
+
 /** With less left than this a request is not tried again. */
 const WORTH_ANOTHER_MS = 50;
-
-/** Which of the ways to an answer a flight went. */
-type Outcome = CacheNote['outcome'];
 
 export class CachedStorage implements Storage {
   readonly #flights = new Flights();
@@ -110,7 +110,7 @@ export class CachedStorage implements Storage {
     if (!name) return null;
     const nowMs = performance.now();
     if (!name.isFresh(nowMs)) return null;
-    const result = this.#answer(name, request, 'hit', false, nowMs);
+    const result = answerFrom(name, request, 'hit', false, nowMs);
     if (!result) return null;
     name.use(nowMs);
     this.#counts.hits += 1;
@@ -149,7 +149,7 @@ export class CachedStorage implements Storage {
   }
 
   #join(key: string, request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    const waiter: Waiter = { request, joinedMs: performance.now(), done };
+    const waiter: Waiter = { request, joinedMs: performance.now(), done, further: null };
     let flight = this.#flights.find(key, request.body);
     if (flight) {
       flight.collapsed = true;
@@ -159,6 +159,7 @@ export class CachedStorage implements Storage {
     }
     const joined = flight;
     return () => {
+      waiter.further?.();
       joined.waiters.delete(waiter);
       if (joined.waiters.size > 0 || this.#flights.find(key, joined.body) !== joined) return;
       this.#land(joined);
@@ -176,6 +177,7 @@ export class CachedStorage implements Storage {
       sinceMs: first.joinedMs,
       waiters: new Set([first]),
       collapsed: false,
+      changes: 0,
       cancel: () => undefined,
     };
     this.#flights.add(flight);
@@ -270,11 +272,10 @@ export class CachedStorage implements Storage {
       this.#fill(flight, opened, content, request);
       return;
     }
-    opened.chunk?.release();
     const there = this.#shelf.large(stat);
     if (there) file.release();
     const large = there ?? this.#newLarge(stat, candidate, file, request);
-    this.#found(flight, { kind: 'large', candidate, stat, large }, trail);
+    this.#found(flight, { kind: 'large', candidate, stat, large }, trail, opened);
   }
 
   /** Reads all of it, and only then tells those who wait. */
@@ -294,7 +295,13 @@ export class CachedStorage implements Storage {
         return;
       }
       this.#shelf.discard(content);
-      this.#failed(flight, error);
+      if (error.code === 'changed' && flight.changes < MOST_CHANGES) {
+        flight.changes += 1;
+        flight.before = null;
+        this.#look(flight, request);
+      } else {
+        this.#failed(flight, error);
+      }
     });
     flight.cancel = () => {
       content.users -= 1;
@@ -320,7 +327,7 @@ export class CachedStorage implements Storage {
     return stat.size > this.options.maxObjectBytes ? null : this.#shelf.reserve(stat);
   }
 
-  /** `once`: what is not kept and goes to those who wait. */
+  /** `once`: what came with the look and is not kept goes to those who wait. */
   #found(
     flight: Flight,
     found: Found,
@@ -330,8 +337,12 @@ export class CachedStorage implements Storage {
     const name = this.#shelf.make(flight.key, found);
     this.#validate(name, flight, trail, found.kind === 'absent' ? null : found.stat.gfid);
     this.#shelf.put(name);
-    if (once) this.#tellOnce(flight, once);
-    else this.#tell(flight, name, 'miss');
+    if (once && found.kind === 'file') {
+      this.#land(flight);
+      lendOnce(flight, once);
+    } else {
+      this.#tell(flight, name, 'miss', null, once);
+    }
     if (!name.held) this.#shelf.forget(name);
   }
 
@@ -384,82 +395,43 @@ export class CachedStorage implements Storage {
     const { request, joinedMs, done } = waiter;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - joinedMs;
     if (error.code === 'timeout' && this.options.requestTimeoutMs - waitedMs > WORTH_ANOTHER_MS) {
-      this.open({ ...request, waitedMs }, done);
+      waiter.further = this.open({ ...request, waitedMs }, done);
     } else {
       done(error);
     }
   }
 
-  #tell(flight: Flight, name: Name, outcome: Outcome, error: StorageError | null = null): void {
+  /** `first`: bytes of a large file that came with the look, for the first one who wants them. */
+  #tell(
+    flight: Flight,
+    name: Name,
+    outcome: Outcome,
+    error: StorageError | null = null,
+    first: Opened | null = null,
+  ): void {
     this.#land(flight);
     const nowMs = performance.now();
     if (outcome !== 'stale') name.use(nowMs);
+    let chunk = first?.chunk ?? null;
     for (const waiter of flight.waiters) {
       const { request, joinedMs, done } = waiter;
       if (outcome === 'stale') this.#counts.stale += 1;
-      const result = this.#answer(name, request, outcome, flight.collapsed, nowMs);
+      const result = answerFrom(name, request, outcome, flight.collapsed, nowMs);
       const waitedMs = (request.waitedMs ?? 0) + nowMs - joinedMs;
-      if (result) done(result);
-      else if (outcome === 'stale') done(error ?? { ok: false, code: 'down', errno: 0 });
-      // It wants to list the folder, or the body of what only the stat was asked of.
-      else this.inner.open({ ...request, waitedMs }, done);
-    }
-  }
-
-  /** One block of bytes, lent to all who wait for it. */
-  #tellOnce(flight: Flight, opened: Opened): void {
-    this.#land(flight);
-    const { chunk, ...rest } = opened;
-    const cache = { outcome: 'miss', ttlMs: 0, collapsed: flight.collapsed } as const;
-    const waiters = [...flight.waiters];
-    let users = waiters.length;
-    if (users === 0) chunk?.release();
-    const release = (): void => {
-      users -= 1;
-      if (users === 0) chunk?.release();
-    };
-    for (const { request, done } of waiters) {
-      if (request.body && chunk) done({ ...rest, cache, chunk: { bytes: chunk.bytes, release } });
-      else done({ ...rest, cache, chunk: null });
-      if (!request.body) release();
-    }
-  }
-
-  /** What a name says to a request; null: not enough. */
-  #answer(
-    name: Name,
-    request: OpenRequest,
-    outcome: Outcome,
-    collapsed: boolean,
-    nowMs: number,
-  ): OpenResult | null {
-    const { found } = name;
-    const cache: CacheNote = { outcome, ttlMs: name.ttlMs(nowMs), collapsed };
-    if (found.kind === 'absent') return { ok: false, code: 'not-found', errno: found.errno, cache };
-    const { candidate, stat } = found;
-    const none = {
-      ok: true,
-      candidate,
-      stat,
-      chunk: null,
-      chunkOffset: 0,
-      file: null,
-      folder: null,
-    } as const;
-    switch (found.kind) {
-      case 'directory':
-        return request.listing ? null : { ...none, cache };
-      case 'large':
-        return { ...none, cache, file: request.body ? found.large.reader() : null };
-      case 'file':
-        if (!request.body || stat.size === 0) return { ...none, cache };
-        if (!found.content) return null;
-        return { ...none, cache, chunk: found.content.lend(), kept: name };
-      default: {
-        const impossible: never = found;
-        throw new Error(`unknown find ${String(impossible)}`);
+      if (result?.ok && chunk && request.body && request.from === first?.chunkOffset) {
+        const lent = { chunk, chunkOffset: first.chunkOffset };
+        chunk = null;
+        done({ ...result, ...lent });
+      } else if (result) {
+        done(result);
+      } else if (outcome === 'stale') {
+        done(error ?? { ok: false, code: 'down', errno: 0 });
+      } else {
+        // It wants to list the folder, or the body of what only the stat was asked of.
+        waiter.further = this.inner.open({ ...request, waitedMs }, done);
       }
     }
+    chunk?.release();
   }
 }
 
