@@ -98,7 +98,9 @@ export class World {
       (name) =>
         `[volume ${name}]\nservers = ${servers}\n[mount ${name}]\npath = /${name}\nvolume = ${name}\n`,
     );
-    const server = await Gfserve.spawn({ config: sections.join(''), workers: 2 });
+    // Has a line for each request that failed.
+    const log = '[log]\naccess = off\nlevel = debug\n';
+    const server = await Gfserve.spawn({ config: log + sections.join(''), workers: 2 });
     this.#undo.push(() => server.stop());
     await server.ready();
     const workers = new Workers(server, this.findings);
