@@ -31,7 +31,10 @@ const REPLACE_LAST_RETRY_MS = 20_000;
 /** A connection that was replaced is closed when its downloads have ended, at the latest after this. */
 const RETIRE_MS = 600_000;
 const TICK_MS = 1_000;
-/** A connection that has seen so many layouts is replaced when the last one has been there for so long. */
+/**
+ * A connection that has seen so many layouts is replaced when the last one has been there for so long. More would save few new
+ * connections, and hold 5 MiB and more each.
+ */
 const MAX_SWITCHES = 4;
 const CALM_MS = 10_000;
 /** How long a new connection may take to all of its bricks before it is used in the place of another. */
