@@ -26,7 +26,9 @@ export interface Outlook {
  */
 export type Doubt = 'none' | 'missing' | 'failed' | 'changing';
 
+/** The first time; then after twice as long each time: a lookup of what needs healing takes locks on the bricks. */
 const AGAIN_MS = 200;
+const LAST_AGAIN_MS = 1_000;
 /** For what changes by itself. */
 const CHANGING_MS = 1_000;
 /** So many may wait at once for a connection: each holds a request and nothing else. */
@@ -65,12 +67,18 @@ export class Persistence {
       cancel = nothing;
       done(result);
     };
+    let againMs = AGAIN_MS;
     const conclude = (result: T | StorageError, doubt: Doubt, mayAsk: boolean): void => {
       if (doubt === 'missing' && !this.outlook.hidesFiles()) {
         finish(result);
-      } else if (mayAsk && attempt.again !== false && this.#mayAskAgain(doubt, startMs, waited())) {
+      } else if (
+        mayAsk &&
+        attempt.again !== false &&
+        this.#mayAskAgain(doubt, startMs, waited() + againMs)
+      ) {
         attempt.discard(result);
-        cancel = this.#later(ask);
+        cancel = this.#later(ask, againMs);
+        againMs = Math.min(againMs * 2, LAST_AGAIN_MS);
       } else if (doubt === 'missing') {
         attempt.discard(result);
         finish({ ok: false, code: 'down', errno: 0 });
@@ -96,8 +104,9 @@ export class Persistence {
     return () => cancel();
   }
 
+  /** `waitedMs`: by then. */
   #mayAskAgain(doubt: Doubt, startMs: number, waitedMs: number): boolean {
-    const late = waitedMs + 2 * AGAIN_MS >= this.deadlines.lengthMs;
+    const late = waitedMs + AGAIN_MS >= this.deadlines.lengthMs;
     if (late || this.#waiting >= MAX_WAITING) return false;
     const changing = doubt === 'changing' && performance.now() - startMs < CHANGING_MS;
     return changing || this.outlook.isPassing(startMs);
@@ -122,12 +131,12 @@ export class Persistence {
     return end;
   }
 
-  #later(ask: () => void): Cancel {
+  #later(ask: () => void, afterMs: number): Cancel {
     this.#waiting += 1;
     const timer = setTimeout(() => {
       this.#waiting -= 1;
       ask();
-    }, AGAIN_MS);
+    }, afterMs);
     return () => {
       this.#waiting -= 1;
       clearTimeout(timer);

@@ -86,7 +86,7 @@ test.each<[string, Partial<Signs>, readonly Result[], Result | typeof DOWN, numb
     1,
   ],
 ])('%s', async (_what, signs, results, expected, calls) => {
-  const deadlines = new Deadlines(800);
+  const deadlines = new Deadlines(1_000);
   const persistence = new Persistence(outlookOf({ ...CALM, ...signs }), deadlines);
   const attempt = attemptOf(results);
   const result = await new Promise<Result>((resolve) => {
