@@ -253,6 +253,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
     return Outcome::kDone;
   }
   auto file = std::make_shared<OpenFile>(fd, node.st);
+  file->gfid = node.handle->gfid();
   const auto size = static_cast<uint64_t>(node.st.st_size);
   if (request_.first_offset >= size) {
     result_.file_id = volume_.AddFile(std::move(file));
@@ -331,13 +332,37 @@ void ReadJob::Execute() {
   }
   if (!AcquireBlock(length_)) return;
   int err = 0;
-  const Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
+  Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
+  if (status != Status::kOk && err != 0) {
+    const std::shared_ptr<OpenFile> anew = Reopen(*file);
+    if (anew) status = ReadExactly(*anew, result_.block->data, length_, offset_, &err);
+  }
   if (status != Status::kOk) {
     ReleaseBlock();
     Fail(status, err);
     return;
   }
   result_.length = length_;
+}
+
+// A descriptor that libgfapi could not take over into a new graph stays without use (EBADFD), as does one
+// whose brick was replaced. The file itself may be as it was.
+std::shared_ptr<OpenFile> ReadJob::Reopen(const OpenFile& file) {
+  Gfid gfid = file.gfid;
+  struct stat st;
+  glfs_object_t* object =
+      glfs_h_create_from_handle(volume_.fs(), gfid.data(), static_cast<int>(gfid.size()), &st);
+  if (!object) return nullptr;
+  glfs_fd_t* fd = nullptr;
+  if (st.st_size == file.size && SameTime(st.st_mtim, file.mtime)) {
+    fd = glfs_h_open(volume_.fs(), object, O_RDONLY);
+  }
+  glfs_h_close(object);
+  if (!fd) return nullptr;
+  auto anew = std::make_shared<OpenFile>(fd, st);
+  anew->gfid = gfid;
+  volume_.ExchangeFile(file_id_, anew);
+  return anew;
 }
 
 void ListJob::Execute() {
@@ -501,15 +526,38 @@ bool WatchJob::IsConnected(const std::string& xlator) const {
   return connected;
 }
 
-void WatchJob::Execute() {
-  const std::string volfile = volume_.Volfile();
-  std::string text = volume_.NoticeVolfile(volfile) ? "1 " : "0 ";
-  text += volume_.NeedsReconnect(volfile) ? "1\n" : "0\n";
+// Each graph has a name of its own, also where the layout has come back to what it once was.
+std::string WatchJob::NewestGraph() const {
+  char name[256];
+  const int length = glfs_readlink(volume_.fs(), "/.meta/graphs/active", name, sizeof(name));
+  std::string graph(name, length > 0 ? static_cast<size_t>(length) : 0);
+  std::replace_if(graph.begin(), graph.end(), [](unsigned char c) { return c <= ' '; }, '_');
+  return graph;
+}
+
+std::string WatchJob::Bricks(const std::string& volfile) const {
+  std::string text;
   for (const Brick& brick : BricksOf(volfile)) {
     const char* connected = IsConnected(brick.xlator) ? "1" : "0";
     text += brick.xlator + '\t' + brick.host + '\t' + brick.path + '\t' + connected + '\t' +
             brick.group + '\t' + std::to_string(brick.needed) + '\n';
   }
+  return text;
+}
+
+void WatchJob::Execute() {
+  bool changed = false;
+  std::string volfile, graph, bricks;
+  // A graph that is exchanged meanwhile would be taken for the former one with its bricks gone.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    graph = NewestGraph();
+    volfile = volume_.Volfile();
+    changed = volume_.NoticeVolfile(volfile) || changed;
+    bricks = Bricks(volfile);
+    if (NewestGraph() == graph) break;
+  }
+  const std::string text = std::string(changed ? "1 " : "0 ") +
+                           (volume_.NeedsReconnect(volfile) ? "1 " : "0 ") + graph + '\n' + bricks;
   // The largest block is enough for thousands of bricks.
   const size_t length = std::min(text.size(), BlockPool::kLargest);
   if (!AcquireBlock(length)) return;

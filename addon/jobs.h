@@ -123,7 +123,8 @@ class OpenJob final : public Job {
   const Request request_;
 };
 
-// Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged.
+// Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged. A descriptor
+// that fails is exchanged for a new one, once, where the file is still the same.
 class ReadJob final : public Job {
  public:
   ReadJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id,
@@ -132,6 +133,8 @@ class ReadJob final : public Job {
 
  private:
   void Execute() override;
+  // Null when that fails, or when the file is not what it was.
+  std::shared_ptr<OpenFile> Reopen(const OpenFile& file);
 
   const uint32_t file_id_;
   const uint64_t offset_;
@@ -168,14 +171,18 @@ class ProbeJob final : public Job {
 
 // What this client knows of the volume, which takes no round trip. The block holds lines of text: one
 // with two numbers, whether the layout changed since the last time and whether a new connection is
-// needed for it; then one for each brick, "xlator \t host \t path \t 0 or 1 (connected) \t group \t
-// needed": of the bricks of a group so many must be connected for its files to be there.
+// needed for it, and the name of the newest graph, which calls use as soon as it is up; then one for each
+// brick of it, "xlator \t host \t path \t 0 or 1 (connected) \t group \t needed": of the bricks of a
+// group so many must be connected for its files to be there.
 class WatchJob final : public Job {
  public:
   using Job::Job;
 
  private:
   void Execute() override;
+  // Empty where libgfapi does not say.
+  std::string NewestGraph() const;
+  std::string Bricks(const std::string& volfile) const;
   bool IsConnected(const std::string& xlator) const;
 };
 

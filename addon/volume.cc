@@ -1,5 +1,6 @@
 #include "volume.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -265,6 +266,8 @@ void Volume::Finish() {
   if (fs_ && !without_md_cache_) glfs_upcall_unregister(fs_, GLFS_EVENT_ANY);
   if (fs_) glfs_fini(fs_);
   fs_ = nullptr;
+  // What a connection held lies all over the heaps of its threads: of itself glibc keeps all of it.
+  malloc_trim(0);
 }
 
 Status Volume::Submit(std::unique_ptr<Task>& task, bool urgent) {
@@ -303,6 +306,13 @@ std::shared_ptr<OpenFile> Volume::RemoveFile(uint32_t id) {
   std::shared_ptr<OpenFile> file = std::move(found->second);
   files_.erase(found);
   return file;
+}
+
+void Volume::ExchangeFile(uint32_t id, std::shared_ptr<OpenFile> file) {
+  std::lock_guard<std::mutex> lock(files_mutex_);
+  auto found = files_.find(id);
+  // What was there is closed after the lock, as `file` goes.
+  if (found != files_.end()) std::swap(found->second, file);
 }
 
 void Volume::SetSpare(size_t spare) {

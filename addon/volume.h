@@ -91,6 +91,7 @@ class OpenFile {
   const std::shared_ptr<Handle> folder;
   const off_t size;             // at open; a read that sees another size or mtime
   const struct timespec mtime;  // answers kChanged
+  Gfid gfid{};                  // of a file, to open it again; set before it is shared
 };
 
 // Who the process is, as the bricks will see it: for checks that cached metadata can't skip.
@@ -149,6 +150,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   uint32_t AddFile(std::shared_ptr<OpenFile> file);
   std::shared_ptr<OpenFile> FindFile(uint32_t id);
   std::shared_ptr<OpenFile> RemoveFile(uint32_t id);
+  // Puts `file` in the place of what has that number; nothing when that was removed meanwhile.
+  void ExchangeFile(uint32_t id, std::shared_ptr<OpenFile> file);
 
   // See ThreadPool::SetSpare. Loop thread only.
   void SetSpare(size_t spare);
