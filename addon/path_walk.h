@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "trail.h"
 #include "volume.h"
 
 namespace gfserve {
@@ -38,11 +39,13 @@ struct WalkError {
 // Used by one thread, for one request: it keeps the chain of folders from the volume's root.
 class PathWalk {
  public:
-  // `trust_folders`: whether kFolderFresh applies.
-  PathWalk(Volume& volume, bool trust_folders) : volume_(volume), trust_folders_(trust_folders) {}
+  // `trust_folders`: whether kFolderFresh applies. `trail`, unless it is null, gets each folder and link
+  // that is met, also on the way to nothing.
+  PathWalk(Volume& volume, bool trust_folders, Trail* trail)
+      : volume_(volume), trust_folders_(trust_folders), trail_(trail) {}
 
-  // A folder on the way is taken as it was seen at most this long ago. The last component is always
-  // looked up.
+  // A folder on the way is taken as it was seen at most this long ago, unless the bricks have said since
+  // that it has changed. The last component is always looked up.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
 
   // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash, or no path,
@@ -69,6 +72,7 @@ class PathWalk {
 
   Volume& volume_;
   const bool trust_folders_;
+  Trail* const trail_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
   int links_ = 0;            // followed so far
 };

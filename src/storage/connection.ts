@@ -3,6 +3,7 @@ import type { Deadlines } from './deadlines.js';
 import { GlusterStorage, type Signs } from './gluster.js';
 import { type Brick, Health, type Verdict } from './health.js';
 import { type Completion, type Native, Status } from './native.js';
+import type { StorageEvent } from './storage.js';
 
 const TICK_MS = 250;
 /** With a tick of the timer well below a second, for which a brick's loss may go unnoticed. */
@@ -27,6 +28,8 @@ export interface ConnectionEvents {
   layoutChanged(): void;
   /** The new layout can't be served right over this connection. */
   mustReconnect(): void;
+  /** What Storage.watch tells. */
+  said(event: StorageEvent): void;
 }
 
 export class Connection implements Signs {
@@ -39,6 +42,8 @@ export class Connection implements Signs {
   #probes = 0;
   #probedMs = 0;
   #closed = false;
+  /** Which bricks were connected when libgfapi was asked last; '' before. */
+  #connected = '';
 
   /** `volume` is a connected one of `native`. */
   constructor(
@@ -50,6 +55,7 @@ export class Connection implements Signs {
     this.#health = new Health(options.threads * 2);
     this.storage = new GlusterStorage(options.native, volume, options.deadlines, this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    options.native.listen(volume, (event) => this.#said(event));
     this.#watch();
   }
 
@@ -92,6 +98,19 @@ export class Connection implements Signs {
     this.#health.overdue(sinceMs);
     this.#watch();
     this.#judge();
+  }
+
+  #said(event: StorageEvent): void {
+    if (event.kind === 'lost') this.options.native.distrust(this.volume);
+    this.events.said(event);
+  }
+
+  /** A brick that is not connected tells nothing, and forgets who wants to hear what. */
+  #compare(bricks: readonly Brick[]): void {
+    const connected = bricks.map((brick) => `${brick.xlator} ${brick.connected}`).join();
+    const was = this.#connected;
+    this.#connected = connected;
+    if (was !== '' && was !== connected) this.#said({ kind: 'lost' });
   }
 
   #judge(): void {
@@ -141,7 +160,11 @@ export class Connection implements Signs {
         };
       });
     this.#health.bricksSeen(bricks, performance.now());
-    if (first.startsWith('1')) this.events.layoutChanged();
+    this.#compare(bricks);
+    if (first.startsWith('1')) {
+      this.#said({ kind: 'lost' });
+      this.events.layoutChanged();
+    }
     if (first.endsWith('1')) this.events.mustReconnect();
     this.#judge();
   }

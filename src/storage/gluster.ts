@@ -43,6 +43,13 @@ const failure = (status: number, errno: number): StorageError => ({
   errno,
 });
 
+const failed = ({ status, errno }: Completion): StorageError => failure(status, errno);
+
+const notOpened = (completion: Completion): StorageError => ({
+  ...failed(completion),
+  trail: completion.trail,
+});
+
 const TIMEOUT: StorageError = { ok: false, code: 'timeout', errno: 0 };
 
 type Settle<T> = (result: T | StorageError) => void;
@@ -97,6 +104,7 @@ export class GlusterStorage {
       (completion) => this.#opened(completion, request.from),
       (result) => done(this.#certain(result)),
       request.waitedMs,
+      notOpened,
     );
   }
 
@@ -128,6 +136,8 @@ export class GlusterStorage {
         ctimeNanoseconds,
         gfid,
       },
+      unchanged: completion.unchanged,
+      trail: completion.trail,
       chunk,
       chunkOffset: fileId === 0 ? 0 : from,
       file: fileId === 0 || isDirectory ? null : this.#file(fileId),
@@ -192,6 +202,7 @@ export class GlusterStorage {
     translate: (completion: Completion) => T,
     done: Settle<T>,
     waitedMs = 0,
+    fail: (completion: Completion) => StorageError = failed,
   ): Cancel {
     let settled = false;
     const sinceMs = performance.now();
@@ -203,8 +214,7 @@ export class GlusterStorage {
       }
       settled = true;
       this.deadlines.clear(deadline);
-      const { status, errno } = completion;
-      done(status === Status.ok ? translate(completion) : failure(status, errno));
+      done(completion.status === Status.ok ? translate(completion) : fail(completion));
     });
     if (token < 0) {
       queueMicrotask(() => {

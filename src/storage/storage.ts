@@ -173,4 +173,10 @@ export interface Storage {
   root(path: string, symlinks: SymlinkPolicy): RootId;
   /** Finds a file and, if wanted, its first bytes, in one job. `done` is never called from inside this call. */
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel;
+  /**
+   * Tells what the volume says of itself, to one listener: a second call replaces the first one's. What was said before a
+   * call of `open` ended is told before its `done` is called. Where bricks say nothing (features.cache-invalidation off),
+   * only 'lost' and 'unwatched' come. Events may be lost without a word: they only ever make a change known sooner.
+   */
+  watch(listener: (event: StorageEvent) => void): void;
 }

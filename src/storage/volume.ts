@@ -9,7 +9,15 @@ import { Connection } from './connection.js';
 import { Deadlines } from './deadlines.js';
 import type { Brick, Verdict } from './health.js';
 import { Native } from './native.js';
-import type { Cancel, OpenRequest, OpenResult, RootId, Storage, SymlinkPolicy } from './storage.js';
+import type {
+  Cancel,
+  OpenRequest,
+  OpenResult,
+  RootId,
+  Storage,
+  StorageEvent,
+  SymlinkPolicy,
+} from './storage.js';
 
 /**
  * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
@@ -61,6 +69,7 @@ export class Volume implements Storage {
   #retryMs = FIRST_RETRY_MS;
   #lastReason = '';
   #loggedAt = 0;
+  #listener: (event: StorageEvent) => void = () => undefined;
 
   constructor(
     private readonly config: VolumeConfig,
@@ -113,6 +122,10 @@ export class Volume implements Storage {
     return () => {
       cancelled = true;
     };
+  }
+
+  watch(listener: (event: StorageEvent) => void): void {
+    this.#listener = listener;
   }
 
   /** Lets go of the volume in the background. What is under way is answered; what comes later is refused. */
@@ -189,10 +202,14 @@ export class Volume implements Storage {
         mustReconnect: () => {
           if (connection === this.#connection) void this.#replace('its options have changed');
         },
+        said: (event) => {
+          if (connection === this.#connection) this.#listener(event);
+        },
       },
     );
     if (this.#connection) this.#retired.set(this.#connection, Date.now());
     this.#connection = connection;
+    this.#listener({ kind: 'lost' });
     this.#replaceMs = REPLACE_AFTER_MS;
   }
 
@@ -203,6 +220,7 @@ export class Volume implements Storage {
     const seconds = ((Date.now() - this.#since) / 1000).toFixed(1);
     const was = this.#state;
     this.#enter(state);
+    if (was === 'down') this.#listener({ kind: 'lost' });
     switch (state) {
       case 'healthy':
         log.info(`volume ${this.name}: healthy again after ${seconds} s of being ${was}`);

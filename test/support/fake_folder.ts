@@ -55,6 +55,8 @@ export class FakeTargets implements Storage {
     return 0;
   }
 
+  watch(): void {}
+
   open(request: OpenRequest, done: (result: OpenResult) => void): () => void {
     this.asked.push(request);
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);

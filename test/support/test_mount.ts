@@ -10,6 +10,7 @@ export const unaskedStorage: Storage = {
   open: () => {
     throw new Error('nothing is opened here');
   },
+  watch: () => undefined,
 };
 
 export function testMount(changes: Partial<MountConfig>): Mount {

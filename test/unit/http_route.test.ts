@@ -11,6 +11,7 @@ const storage: Storage = {
   open: () => {
     throw new Error('routing opens nothing');
   },
+  watch: () => undefined,
 };
 
 const mount = (name: string, path: string, hosts: string[] = []): MountConfig =>
