@@ -104,14 +104,16 @@ void OpenJob::Execute() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
-    if (Attempt(attempt == 0) == Outcome::kDone) return;
+    if (Attempt(attempt == 0 ? request_.trust : std::chrono::milliseconds(0)) == Outcome::kDone) return;
     ReleaseBlock();
   }
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
-  PathWalk walk(volume_, trust_folders);
+OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust) {
+  const bool trust_folders = trust.count() > 0;
+  if (trail_) trail_->Clear();
+  PathWalk walk(volume_, trust, trail_.get());
   Node node;
   WalkError error;
   uint32_t index = 0;
@@ -125,6 +127,9 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
     }
     if (!IsAbsent(error.status)) break;
   }
+  // Rounded up: it is what the answer may be out of date by.
+  result_.age_ms =
+      static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(walk.age()).count());
   // Under a remembered folder that has been replaced since, nothing can be said to be missing.
   if (trust_folders && IsAbsent(error.status)) return Outcome::kAgain;
   if (error.status != Status::kOk) {
@@ -134,9 +139,12 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
   // A body is only taken with the stat that the gfid has after reading it. Where that differs from
   // what came with the name, and where no body is read, the gfid's stat is asked for at once.
   const bool has_body = request_.want_body && node.st.st_size > 0;
-  if (S_ISREG(node.st.st_mode) && !(trust_folders && has_body)) {
+  const bool is_known = IsKnownObject(node, index);
+  bool unchanged = is_known && IsKnownVersion(node.st);
+  if (S_ISREG(node.st.st_mode) && !unchanged && (is_known || !(trust_folders && has_body))) {
     const Outcome outcome = StatByGfid(node, &node.st);
     if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
+    unchanged = is_known && IsKnownVersion(node.st);
   }
   Describe(node, index);
   if (result_.type != FileType::kRegular && result_.type != FileType::kDirectory) {
@@ -153,7 +161,8 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
   if (result_.type == FileType::kDirectory) {
     return request_.want_listing ? OpenDirectory(node) : Outcome::kDone;
   }
-  if (!request_.want_body || node.st.st_size == 0) return Outcome::kDone;
+  result_.unchanged = unchanged;
+  if (unchanged || !request_.want_body || node.st.st_size == 0) return Outcome::kDone;
   return node.st.st_size <= request_.inline_limit ? ReadWhole(node) : OpenLarge(node);
 }
 
@@ -174,6 +183,17 @@ void OpenJob::Describe(const Node& node, uint32_t candidate) {
   result_.type = TypeOf(node.st.st_mode);
   result_.st = node.st;
   result_.gfid = node.handle->gfid();
+}
+
+bool OpenJob::IsKnownObject(const Node& node, uint32_t candidate) const {
+  return request_.known && request_.known->candidate == candidate && S_ISREG(node.st.st_mode) &&
+         request_.known->gfid == node.handle->gfid();
+}
+
+bool OpenJob::IsKnownVersion(const struct stat& st) const {
+  const Known& known = *request_.known;
+  return st.st_size == known.size && SameTime(st.st_mtim, known.mtime) &&
+         SameTime(st.st_ctim, known.ctime);
 }
 
 OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {

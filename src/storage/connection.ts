@@ -3,7 +3,7 @@ import type { Deadlines } from './deadlines.js';
 import { GlusterStorage, type Signs } from './gluster.js';
 import { type Brick, Health, type Verdict } from './health.js';
 import { type Completion, type Native, Status } from './native.js';
-import type { Cancel, StorageError } from './storage.js';
+import type { Cancel, StorageError, StorageEvent } from './storage.js';
 import { parseWatch } from './watch.js';
 
 const TICK_MS = 250;
@@ -31,6 +31,8 @@ export interface ConnectionEvents {
   mustReconnect(): void;
   /** A request was not answered, for what a call came to. */
   failed(error: StorageError): void;
+  /** What Storage.watch tells. */
+  said(event: StorageEvent): void;
 }
 
 export class Connection implements Signs {
@@ -47,6 +49,8 @@ export class Connection implements Signs {
   #probes = 0;
   #probedMs = 0;
   #closed = false;
+  /** Which bricks were connected when libgfapi was asked last; '' before. */
+  #connected = '';
 
   /** `volume` is a connected one of `native`. */
   constructor(
@@ -58,6 +62,7 @@ export class Connection implements Signs {
     this.#health = new Health(options.threads * 2);
     this.storage = new GlusterStorage(options.native, volume, options.deadlines, this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    options.native.listen(volume, (event) => this.#said(event));
     this.#watch();
   }
 
@@ -131,6 +136,19 @@ export class Connection implements Signs {
     this.#judge();
   }
 
+  #said(event: StorageEvent): void {
+    if (event.kind === 'lost') this.options.native.distrust(this.volume);
+    this.events.said(event);
+  }
+
+  /** A brick that is not connected tells nothing, and forgets who wants to hear what. */
+  #compare(bricks: readonly Brick[]): void {
+    const connected = bricks.map((brick) => `${brick.xlator} ${brick.connected}`).join();
+    const was = this.#connected;
+    this.#connected = connected;
+    if (was !== '' && was !== connected) this.#said({ kind: 'lost' });
+  }
+
   #judge(): void {
     if (!this.#closed) this.events.verdict(this.#health.verdict(performance.now()));
   }
@@ -181,7 +199,11 @@ export class Connection implements Signs {
       this.#switches += 1;
       this.#switchedMs = now;
     }
-    if (changed) this.events.layoutChanged();
+    this.#compare(bricks);
+    if (changed) {
+      this.#said({ kind: 'lost' });
+      this.events.layoutChanged();
+    }
     if (reconnect) this.events.mustReconnect();
     this.#judge();
   }

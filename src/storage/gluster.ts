@@ -46,6 +46,14 @@ const failure = (status: number, errno: number): StorageError => ({
   errno,
 });
 
+const failed = ({ status, errno }: Completion): StorageError => failure(status, errno);
+
+const notOpened = (completion: Completion): StorageError => ({
+  ...failed(completion),
+  trail: completion.trail,
+  ageMs: completion.ageMs,
+});
+
 const TIMEOUT: StorageError = { ok: false, code: 'timeout', errno: 0 };
 
 type Read = Extract<ReadResult, { readonly ok: true }>;
@@ -134,6 +142,7 @@ export class GlusterStorage {
             (completion) => this.#opened(completion, request.from),
             settle,
             waitedMs,
+            notOpened,
           ),
         doubt: doubtOfOpen,
         discard: (result) => {
@@ -172,6 +181,9 @@ export class GlusterStorage {
         ctimeNanoseconds,
         gfid,
       },
+      unchanged: completion.unchanged,
+      trail: completion.trail,
+      ageMs: completion.ageMs,
       chunk,
       chunkOffset: fileId === 0 ? 0 : from,
       file: fileId === 0 || isDirectory ? null : this.#file(fileId),
@@ -251,6 +263,7 @@ export class GlusterStorage {
     translate: (completion: Completion) => T,
     done: Settle<T>,
     waitedMs = 0,
+    fail: (completion: Completion) => StorageError = failed,
   ): Cancel {
     let settled = false;
     const sinceMs = performance.now();
@@ -262,8 +275,7 @@ export class GlusterStorage {
       }
       settled = true;
       this.deadlines.clear(deadline);
-      const { status, errno } = completion;
-      done(status === Status.ok ? translate(completion) : failure(status, errno));
+      done(completion.status === Status.ok ? translate(completion) : fail(completion));
     });
     if (token < 0) {
       queueMicrotask(() => {

@@ -78,6 +78,7 @@ export class Volume implements Storage {
   #retryMs = FIRST_RETRY_MS;
   #lastReason = '';
   #loggedAt = 0;
+  #listener: (event: StorageEvent) => void = () => undefined;
 
   constructor(
     private readonly config: VolumeConfig,
@@ -136,7 +137,9 @@ export class Volume implements Storage {
     return null;
   }
 
-  watch(_listener: (event: StorageEvent) => void): void {}
+  watch(listener: (event: StorageEvent) => void): void {
+    this.#listener = listener;
+  }
 
   /** Lets go of the volume in the background. What is under way is answered; what comes later is refused. */
   close(): void {
@@ -218,10 +221,14 @@ export class Volume implements Storage {
         mustReconnect: () => {
           if (connection === this.#connection) void this.#replace('its options have changed');
         },
+        said: (event) => {
+          if (connection === this.#connection) this.#listener(event);
+        },
       },
     );
     if (this.#connection) this.#retired.set(this.#connection, Date.now());
     this.#connection = connection;
+    this.#listener({ kind: 'lost' });
     this.#replaceMs = REPLACE_AFTER_MS;
   }
 
@@ -232,6 +239,7 @@ export class Volume implements Storage {
     const seconds = ((Date.now() - this.#since) / 1000).toFixed(1);
     const was = this.#state;
     this.#enter(state);
+    if (was === 'down') this.#listener({ kind: 'lost' });
     switch (state) {
       case 'healthy':
         log.info(`volume ${this.name}: healthy again after ${seconds} s of being ${was}`);

@@ -61,8 +61,14 @@ const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
   'io',
 ]);
 
+/** How old a look at a folder may be that a look at a file in it rests on; that much less is the file valid. */
+const MOST_TRUST_MS = 1_000;
+
 /** A file that changes so often while it is read is given up. */
 const MOST_CHANGES = 3;
+
+/** What a look tells of its way. */
+type Way = Pick<Opened, 'trail' | 'ageMs'>;
 
 /** With less left than this a request is not tried again. */
 const WORTH_ANOTHER_MS = 50;
@@ -188,8 +194,10 @@ export class CachedStorage implements Storage {
   #look(flight: Flight, request: OpenRequest): void {
     const { root, candidates, body, from, waitedMs = 0 } = request;
     const known = knownOf(flight.before, body);
+    const { validMs, negativeMs } = this.options;
+    const trustMs = Math.floor(Math.min(MOST_TRUST_MS, Math.min(validMs, negativeMs) / 4));
     flight.cancel = this.inner.open(
-      { root, candidates, body, from, waitedMs, listing: false, trail: true, known },
+      { root, candidates, body, from, waitedMs, listing: false, trail: true, known, trustMs },
       (result) => this.#seen(flight, request, result),
     );
   }
@@ -214,7 +222,7 @@ export class CachedStorage implements Storage {
         return;
       }
       this.#counts.revalidated += 1;
-      this.#validate(before, flight, result.trail ?? [], result.stat.gfid);
+      this.#validate(before, flight, result, result.stat.gfid);
       this.#tell(flight, before, 'revalidated');
       return;
     }
@@ -223,10 +231,10 @@ export class CachedStorage implements Storage {
     if (before) this.#compare(flight, before, stat);
     if (stat.type === 'directory') {
       giveBack(result);
-      this.#found(flight, { kind: 'directory', candidate, stat }, result.trail ?? null);
+      this.#found(flight, { kind: 'directory', candidate, stat }, result);
     } else if (!request.body || stat.size === 0) {
       giveBack(result);
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result.trail ?? null);
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result);
     } else if (file) {
       this.#openedLarger({ ...result, file }, flight, request);
     } else if (chunk) {
@@ -242,7 +250,7 @@ export class CachedStorage implements Storage {
     const same = this.#shelf.content(stat);
     const content = same ?? this.#reserve(stat);
     if (!content) {
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened.trail ?? null, {
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, {
         ...opened,
         chunk,
       });
@@ -250,7 +258,7 @@ export class CachedStorage implements Storage {
     }
     if (!same) content.body.set(chunk.bytes);
     chunk.release();
-    this.#found(flight, { kind: 'file', candidate, stat, content }, opened.trail ?? null);
+    this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
   }
 
   /** Only its first bytes came with the look. */
@@ -260,11 +268,10 @@ export class CachedStorage implements Storage {
     request: OpenRequest,
   ): void {
     const { stat, candidate, file } = opened;
-    const trail = opened.trail ?? null;
     const same = this.#shelf.content(stat);
     if (same) {
       giveBack(opened);
-      this.#found(flight, { kind: 'file', candidate, stat, content: same }, trail);
+      this.#found(flight, { kind: 'file', candidate, stat, content: same }, opened);
       return;
     }
     const content = this.#reserve(stat);
@@ -275,7 +282,7 @@ export class CachedStorage implements Storage {
     const there = this.#shelf.large(stat);
     if (there) file.release();
     const large = there ?? this.#newLarge(stat, candidate, file, request);
-    this.#found(flight, { kind: 'large', candidate, stat, large }, trail, opened);
+    this.#found(flight, { kind: 'large', candidate, stat, large }, opened, opened);
   }
 
   /** Reads all of it, and only then tells those who wait. */
@@ -285,13 +292,13 @@ export class CachedStorage implements Storage {
     content: Content,
     request: OpenRequest,
   ): void {
-    const { stat, candidate, trail = null } = opened;
+    const { stat, candidate } = opened;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
     content.users += 1;
     const cancel = fill(opened, content.body, waitedMs, (error) => {
       content.users -= 1;
       if (!error) {
-        this.#found(flight, { kind: 'file', candidate, stat, content }, trail);
+        this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
         return;
       }
       this.#shelf.discard(content);
@@ -328,14 +335,9 @@ export class CachedStorage implements Storage {
   }
 
   /** `once`: what came with the look and is not kept goes to those who wait. */
-  #found(
-    flight: Flight,
-    found: Found,
-    trail: readonly string[] | null,
-    once: Opened | null = null,
-  ): void {
+  #found(flight: Flight, found: Found, way: Way, once: Opened | null = null): void {
     const name = this.#shelf.make(flight.key, found);
-    this.#validate(name, flight, trail, found.kind === 'absent' ? null : found.stat.gfid);
+    this.#validate(name, flight, way, found.kind === 'absent' ? null : found.stat.gfid);
     this.#shelf.put(name);
     if (once && found.kind === 'file') {
       this.#land(flight);
@@ -346,12 +348,12 @@ export class CachedStorage implements Storage {
     if (!name.held) this.#shelf.forget(name);
   }
 
-  #validate(name: Name, flight: Flight, trail: readonly string[] | null, own: string | null): void {
+  #validate(name: Name, flight: Flight, { trail, ageMs = 0 }: Way, own: string | null): void {
     const { validMs, negativeMs } = this.options;
     const watches: Watch[] = (trail ?? []).map((gfid) => this.#watches.acquire(gfid));
     if (own !== null) watches.push(this.#watches.acquire(own));
     const wanted = name.found.kind === 'absent' ? negativeMs : validMs;
-    name.validated(watches, flight.look.at, flight.sinceMs, wanted);
+    name.validated(watches, flight.look.at, flight.sinceMs - ageMs, wanted);
   }
 
   /** What was known has changed. Had the volume said so? */
@@ -371,7 +373,7 @@ export class CachedStorage implements Storage {
     if (error.code === 'not-found') {
       this.#counts.misses += 1;
       if (before && before.found.kind !== 'absent') this.#unsaid(flight, before);
-      this.#found(flight, { kind: 'absent', errno: error.errno }, error.trail ?? null);
+      this.#found(flight, { kind: 'absent', errno: error.errno }, error);
       return;
     }
     if (NO_WORD.has(error.code) && before?.alive === true && this.#mayBeStale(before)) {
