@@ -26,7 +26,7 @@ export function answerHot(
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
   const notModified = notModifiedHead(answer, req);
   if (notModified !== null) {
-    res.writeStatus(notModified + note);
+    res.writeStatus(note === '' ? notModified : notModified.toString() + note);
     res.endWithoutBody();
     ended?.(304, 0);
     return true;
