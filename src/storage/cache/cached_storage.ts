@@ -18,6 +18,7 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
+import type { Compressor } from './compressor.js';
 import type { Content, Found, Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter } from './flights.js';
@@ -35,6 +36,8 @@ export interface CacheOptions {
   readonly requestTimeoutMs: number;
   /** Whether what the volume says of changes counts. */
   readonly invalidate: boolean;
+  /** Of all volumes together. */
+  readonly compressor: Compressor;
   readonly log: Logger;
 }
 
@@ -79,7 +82,9 @@ export class CachedStorage implements Storage {
     private readonly memory: Memory,
     private readonly options: CacheOptions,
   ) {
-    this.#shelf = new Shelf(memory, this.#watches, () => {
+    const { compressor, requestTimeoutMs } = options;
+    const workshop = { memory, compressor, requestTimeoutMs };
+    this.#shelf = new Shelf(memory, this.#watches, workshop, () => {
       this.#counts.hits += 1;
     });
     this.#silence = new Silence(inner.name, options.log);
@@ -88,6 +93,10 @@ export class CachedStorage implements Storage {
 
   get name(): string {
     return this.inner.name;
+  }
+
+  get keepsUpTo(): number {
+    return this.options.maxObjectBytes;
   }
 
   stats(): CacheStats {
@@ -452,7 +461,9 @@ export class CachedStorage implements Storage {
       case 'large':
         return { ...none, cache, file: request.body ? found.large.reader() : null };
       case 'file':
-        if (!request.body || stat.size === 0) return { ...none, cache };
+        if (!request.body || stat.size === 0) {
+          return { ...none, cache, kept: found.content && name };
+        }
         if (!found.content) return null;
         return { ...none, cache, chunk: found.content.lend(), kept: name };
       default: {
