@@ -1,6 +1,8 @@
 /** Compressed forms of what the cache keeps: made once, counted, given up with the file. */
 
 import { randomBytes } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -343,6 +345,32 @@ describe('memory', () => {
     expect(compressor.made).toBe(2);
     chunk?.release();
     expect(memory.bytes).toBeLessThanOrEqual(120_000);
+  });
+
+  test('who still knows one that ended keeps neither its bytes nor the file', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: unknown = runInNewContext('gc');
+    if (typeof collect !== 'function') throw new Error('no gc');
+    const { volume, cache } = setUp();
+    volume.write('/a', TEXT);
+    const known = async () => {
+      const kept = await keep(cache, '/a');
+      (await compress(kept, 'br'))?.release();
+      return { variant: kept.variant('br'), body: new WeakRef(kept.bytes.buffer) };
+    };
+    const { variant, body } = await known();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    collect();
+    expect(body.deref()).toBeDefined();
+    volume.remove('/a');
+    volume.tell({ kind: 'lost' });
+    await expect(open(cache, '/a')).rejects.toThrow();
+    for (let i = 0; i < 50 && body.deref(); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      collect();
+    }
+    expect(body.deref()).toBeUndefined();
+    expect(typeof variant === 'object' && variant.bytes.length).toBe(0);
   });
 
   test('a file under two names has one', async () => {

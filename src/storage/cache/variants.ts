@@ -24,43 +24,47 @@ export interface Workshop {
 }
 
 export class Variant extends Item {
-  #bytes: Uint8Array;
+  /** null once it has ended: who still knows it must keep neither its bytes nor those of the file. */
+  #life: Life | null;
 
-  constructor(
-    bytes: Uint8Array,
-    private readonly source: Source,
-    private readonly forget: (variant: Variant) => void,
-  ) {
-    super(bytes.length + OVERHEAD);
-    this.#bytes = bytes;
+  constructor(life: Life) {
+    super(life.bytes.length + OVERHEAD);
+    this.#life = life;
   }
 
-  /** None once it has ended: who still knows it must not keep them. */
   get bytes(): Uint8Array {
-    return this.#bytes;
+    return this.#life?.bytes ?? NOTHING;
   }
 
   /** To be released. */
   lend(): Chunk {
+    if (!this.#life) throw new Error('it is not kept any more');
+    const { bytes, source } = this.#life;
     this.users += 1;
-    this.source.users += 1;
+    source.users += 1;
     return {
-      bytes: this.#bytes,
+      bytes,
       shared: true,
       release: () => {
         this.users -= 1;
-        this.source.users -= 1;
+        source.users -= 1;
       },
     };
   }
 
   end(): void {
-    this.#bytes = NOTHING;
+    this.#life = null;
   }
 
   override evicted(): void {
-    this.forget(this);
+    this.#life?.forget(this);
   }
+}
+
+interface Life {
+  readonly bytes: Uint8Array;
+  readonly source: Source;
+  readonly forget: (variant: Variant) => void;
 }
 
 type Done = (variant: Variant | null) => void;
@@ -155,7 +159,11 @@ export class Variants {
   }
 
   #made(encoding: Compression, pending: Pending, bytes: Uint8Array): void {
-    const variant = new Variant(bytes, this.source, (each) => this.#forget(encoding, each));
+    const variant = new Variant({
+      bytes,
+      source: this.source,
+      forget: (each) => this.#forget(encoding, each),
+    });
     const nowMs = performance.now();
     const kept = !this.#ended && this.workshop.memory.holdObject(variant, nowMs);
     if (kept) this.#kept.set(encoding, variant);
