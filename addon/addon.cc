@@ -31,10 +31,14 @@ namespace {
 // A completion crosses as a row of doubles in memory that JavaScript sees as a Float64Array, and
 // its gfid beside it: no object is made a job. src/storage/native.ts names the same columns.
 constexpr size_t kRows = 256;
-constexpr size_t kColumns = 16;
+constexpr size_t kColumns = 19;
+// Notices cross as they are, so many at a time.
+constexpr size_t kNoticeRows = 1024;
 
 constexpr uint32_t kWantBody = 1;
 constexpr uint32_t kWantListing = 2;
+constexpr uint32_t kWantTrail = 4;
+constexpr uint32_t kIsKnown = 8;
 
 struct Event {
   enum Kind : uint32_t { kConnected = 0, kConnectFailed = 1, kClosed = 2 };
@@ -65,6 +69,17 @@ std::string Latin1(napi_env env, napi_value value) {
 uint32_t Uint32(const Napi::Value& value) {
   assert(value.IsNumber());
   return value.As<Napi::Number>().Uint32Value();
+}
+
+// 32 lower-case digits.
+Gfid ParseGfid(const std::string& digits) {
+  Gfid gfid{};
+  assert(digits.size() == gfid.size() * 2);
+  const auto nibble = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  for (size_t i = 0; i < gfid.size(); ++i) {
+    gfid[i] = static_cast<uint8_t>(nibble(digits[i * 2]) << 4 | nibble(digits[i * 2 + 1]));
+  }
+  return gfid;
 }
 
 std::vector<std::string> SplitAtNul(const std::string& joined) {
@@ -106,7 +121,8 @@ VolumeSpec ParseSpec(const Napi::Object& object) {
 
 class Environment {
  public:
-  Environment(Napi::Env env, Napi::Function on_completions, Napi::Function on_event);
+  Environment(Napi::Env env, Napi::Function on_completions, Napi::Function on_event,
+              Napi::Function on_notices);
 
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -119,14 +135,20 @@ class Environment {
   void Close(uint32_t id);
   Status Submit(Volume& volume, std::unique_ptr<Task> task, bool urgent);
   void Drain(Napi::Env env);
+  // The version of a file that JavaScript has described beside this gfid.
+  OpenJob::Known Known(const Gfid& gfid) const;
 
   const std::shared_ptr<Shared>& shared() const { return shared_; }
 
  private:
   void End();
   void WriteRow(size_t row, const Completion& completion);
+  void WriteTrail(size_t row, const Completion& completion);
+  void DeliverNotices(Napi::Env env);
   void Deliver(Napi::Env env, Napi::FunctionReference& callback, std::initializer_list<napi_value> args);
   void KeepAlive(Napi::Env env);
+
+  static constexpr size_t kKnownNumbers = 6;
 
   Napi::Env env_;
   napi_threadsafe_function tsfn_ = nullptr;
@@ -134,19 +156,27 @@ class Environment {
   std::shared_ptr<CompletionQueue<Event>> events_;
   Napi::FunctionReference on_completions_;
   Napi::FunctionReference on_event_;
+  Napi::FunctionReference on_notices_;
   std::unique_ptr<double[]> rows_{new double[kRows * kColumns]()};
   std::unique_ptr<uint8_t[]> gfids_{new uint8_t[kRows * 16]()};
+  std::unique_ptr<uint8_t[]> trails_{new uint8_t[kRows * Trail::kMost * 16]()};
+  std::unique_ptr<Notice[]> notice_rows_{new Notice[kNoticeRows]()};
+  // Written by JavaScript before a call of open(): candidate, size, mtime, ctime.
+  std::unique_ptr<double[]> known_{new double[kKnownNumbers]()};
   std::vector<Completion> batch_;
+  std::vector<Notice> notices_;
   std::unordered_map<uint32_t, std::shared_ptr<Volume>> volumes_;
   size_t closing_ = 0;  // volumes whose closed event has not come yet
   uint32_t next_volume_ = 1;
   std::vector<std::shared_ptr<const Root>> roots_;
 };
 
-Environment::Environment(Napi::Env env, Napi::Function on_completions, Napi::Function on_event)
+Environment::Environment(Napi::Env env, Napi::Function on_completions, Napi::Function on_event,
+                         Napi::Function on_notices)
     : env_(env),
       on_completions_(Napi::Persistent(on_completions)),
-      on_event_(Napi::Persistent(on_event)) {
+      on_event_(Napi::Persistent(on_event)),
+      on_notices_(Napi::Persistent(on_notices)) {
   napi_value name = Napi::String::New(env, "gfserve");
   napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
@@ -171,6 +201,7 @@ void Environment::End() {
   for (const Completion& left : shared_->completions.Detach()) {
     if (left.block) shared_->blocks->Release(left.block);
   }
+  shared_->notices->Detach();
   events_->Detach();
   for (auto& [id, volume] : volumes_) volume->Close([] {});
   volumes_.clear();
@@ -196,12 +227,20 @@ Napi::Value Environment::Memory(Napi::Env env) {
   object.Set("rows", Napi::Float64Array::New(env, kRows * kColumns, rows, 0));
   object.Set("gfids", Napi::Uint8Array::New(env, kRows * 16, gfids, 0));
   object.Set("cancelled", Napi::Uint8Array::New(env, Shared::kMaxJobs, cancelled, 0));
+  constexpr size_t kTrailBytes = kRows * Trail::kMost * 16;
+  const auto trails = Napi::ArrayBuffer::New(env, trails_.get(), kTrailBytes);
+  object.Set("trails", Napi::Uint8Array::New(env, kTrailBytes, trails, 0));
+  constexpr size_t kNoticeBytes = kNoticeRows * sizeof(Notice);
+  const auto notices = Napi::ArrayBuffer::New(env, notice_rows_.get(), kNoticeBytes);
+  object.Set("notices", Napi::Uint8Array::New(env, kNoticeBytes, notices, 0));
+  const auto known = Napi::ArrayBuffer::New(env, known_.get(), kKnownNumbers * sizeof(double));
+  object.Set("known", Napi::Float64Array::New(env, kKnownNumbers, known, 0));
   return object;
 }
 
 uint32_t Environment::Connect(VolumeSpec spec) {
   const uint32_t id = next_volume_++;
-  auto volume = Volume::Create(std::move(spec), shared_->blocks);
+  auto volume = Volume::Create(std::move(spec), shared_->blocks, shared_->notices, id);
   volumes_.emplace(id, volume);
   KeepAlive(env_);
   volume->Connect([id, events = events_](const ConnectResult& result) {
@@ -256,7 +295,28 @@ void Environment::WriteRow(size_t row, const Completion& c) {
   out[13] = c.length;
   out[14] = c.waited_us;
   out[15] = c.ran_us;
+  out[16] = c.unchanged ? 1 : 0;
+  out[18] = c.age_ms;
   std::copy(c.gfid.begin(), c.gfid.end(), gfids_.get() + row * 16);
+  WriteTrail(row, c);
+}
+
+// The column is -1 where there is none, or too much of it.
+void Environment::WriteTrail(size_t row, const Completion& c) {
+  const bool counts = c.trail && !c.trail->too_many();
+  rows_[row * kColumns + 17] = counts ? static_cast<double>(c.trail->size()) : -1;
+  if (!counts) return;
+  uint8_t* out = trails_.get() + row * Trail::kMost * 16;
+  for (const Gfid& gfid : *c.trail) out = std::copy(gfid.begin(), gfid.end(), out);
+}
+
+OpenJob::Known Environment::Known(const Gfid& gfid) const {
+  const double* in = known_.get();
+  const auto time = [](double seconds, double nanoseconds) {
+    return timespec{static_cast<time_t>(seconds), static_cast<long>(nanoseconds)};
+  };
+  return {static_cast<uint32_t>(in[0]), gfid, static_cast<off_t>(in[1]), time(in[2], in[3]),
+          time(in[4], in[5])};
 }
 
 // A callback that throws is a bug: it is reported as uncaught, and the rest is delivered all the same.
@@ -272,10 +332,23 @@ void Environment::Deliver(Napi::Env env, Napi::FunctionReference& callback,
   napi_fatal_exception(env, error);
 }
 
+void Environment::DeliverNotices(Napi::Env env) {
+  notices_.clear();
+  shared_->notices->Take(notices_);
+  for (size_t begin = 0; begin < notices_.size(); begin += kNoticeRows) {
+    const size_t count = std::min(kNoticeRows, notices_.size() - begin);
+    std::copy_n(notices_.begin() + static_cast<ptrdiff_t>(begin), count, notice_rows_.get());
+    Deliver(env, on_notices_, {Napi::Number::New(env, static_cast<double>(count))});
+  }
+}
+
 void Environment::Drain(Napi::Env env) {
   Napi::HandleScope scope(env);
   batch_.clear();
   shared_->completions.Take(batch_);
+  // Taken after the completions and delivered before them: what was said before a job ended is heard
+  // before its result is.
+  DeliverNotices(env);
   for (size_t begin = 0; begin < batch_.size(); begin += kRows) {
     const size_t count = std::min(kRows, batch_.size() - begin);
     for (size_t i = 0; i < count; ++i) WriteRow(i, batch_[begin + i]);
@@ -313,11 +386,12 @@ uint32_t Token(const Napi::CallbackInfo& info) {
   return token;
 }
 
-// start(onCompletions(count), onEvent(volume, kind, status, errno, ms)) → { rows, gfids, cancelled }
+// start(onCompletions(count), onEvent(volume, kind, status, errno, ms), onNotices(count))
+//   → { rows, gfids, trails, cancelled, notices, known }
 Napi::Value Start(const Napi::CallbackInfo& info) {
   assert(!info.Env().GetInstanceData<Environment>());
-  auto* environment =
-      new Environment(info.Env(), info[0].As<Napi::Function>(), info[1].As<Napi::Function>());
+  auto* environment = new Environment(info.Env(), info[0].As<Napi::Function>(),
+                                      info[1].As<Napi::Function>(), info[2].As<Napi::Function>());
   info.Env().SetInstanceData(environment);  // owns it, and deletes it at clean-up
   return environment->Memory(info.Env());
 }
@@ -339,8 +413,8 @@ Napi::Value AddRoot(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Self(info).AddRoot(std::move(root)));
 }
 
-// open(volume, token, root, candidates as latin1 joined by NUL, inlineLimit, firstChunk, firstOffset, flags)
-//   → status
+// open(volume, token, root, candidates as latin1 joined by NUL, inlineLimit, firstChunk, firstOffset, flags,
+//   gfid where kIsKnown, trust in ms) → status
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Environment& self = Self(info);
   Volume* volume = self.FindVolume(Uint32(info[0]));
@@ -352,7 +426,10 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
                            Uint32(info[5]),
                            static_cast<uint64_t>(info[6].As<Napi::Number>().Int64Value()),
                            (flags & kWantBody) != 0,
-                           (flags & kWantListing) != 0};
+                           (flags & kWantListing) != 0,
+                           (flags & kWantTrail) != 0};
+  request.trust = std::chrono::milliseconds(Uint32(info[9]));
+  if ((flags & kIsKnown) != 0) request.known = self.Known(ParseGfid(Latin1(info.Env(), info[8])));
   assert(request.inline_limit <= BlockPool::kLargest && request.first_chunk <= BlockPool::kLargest);
   auto job = std::make_unique<OpenJob>(self.shared(), *volume, Token(info), std::move(request));
   return ToStatus(info.Env(), self.Submit(*volume, std::move(job), false));
@@ -396,6 +473,12 @@ Napi::Value Watch(const Napi::CallbackInfo& info) {
   if (!volume) return ToStatus(info.Env(), Status::kClosed);
   auto job = std::make_unique<WatchJob>(self.shared(), *volume, Token(info));
   return ToStatus(info.Env(), self.Submit(*volume, std::move(job), true));
+}
+
+// distrust(volume): what bricks said may have been lost, so nothing is taken as it was seen before.
+void Distrust(const Napi::CallbackInfo& info) {
+  Volume* volume = Self(info).FindVolume(Uint32(info[0]));
+  if (volume) volume->last_changes().AddAll();
 }
 
 // setSpare(volume, threads): see ThreadPool
@@ -484,6 +567,7 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("list", Napi::Function::New<List>(env));
   exports.Set("probe", Napi::Function::New<Probe>(env));
   exports.Set("watch", Napi::Function::New<Watch>(env));
+  exports.Set("distrust", Napi::Function::New<Distrust>(env));
   exports.Set("setSpare", Napi::Function::New<SetSpare>(env));
   exports.Set("release", Napi::Function::New<Release>(env));
   exports.Set("block", Napi::Function::New<GetBlock>(env));

@@ -40,9 +40,10 @@ class HandleCache {
   }
 
   // Holds `value` under this name in place of what was held there; when full, forgets the least
-  // recently used name.
-  void Put(const Gfid& parent, std::string_view name, std::shared_ptr<T> value) {
+  // recently used name and returns what was held under it, else null.
+  std::shared_ptr<T> Put(const Gfid& parent, std::string_view name, std::shared_ptr<T> value) {
     Order retired;  // declared before the lock: destroyed after it is released
+    std::shared_ptr<T> evicted;
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = index_.find(Key{parent, name});
     if (found != index_.end()) Unlink(found, retired);
@@ -51,8 +52,10 @@ class HandleCache {
     index_.emplace(Key{entry.parent, entry.name}, order_.begin());
     if (order_.size() > capacity_) {
       const Entry& last = order_.back();
+      evicted = last.value;
       Unlink(index_.find(Key{last.parent, last.name}), retired);
     }
+    return evicted;
   }
 
   // Forgets the name; nothing happens when it is not held.

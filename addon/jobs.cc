@@ -104,14 +104,16 @@ void OpenJob::Execute() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
-    if (Attempt(attempt == 0) == Outcome::kDone) return;
+    if (Attempt(attempt == 0 ? request_.trust : std::chrono::milliseconds(0)) == Outcome::kDone) return;
     ReleaseBlock();
   }
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
-  PathWalk walk(volume_, trust_folders);
+OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust) {
+  const bool trust_folders = trust.count() > 0;
+  if (trail_) trail_->Clear();
+  PathWalk walk(volume_, trust, trail_.get());
   Node node;
   WalkError error;
   uint32_t index = 0;
@@ -125,6 +127,9 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
     }
     if (!IsAbsent(error.status)) break;
   }
+  // Rounded up: it is what the answer may be out of date by.
+  result_.age_ms =
+      static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(walk.age()).count());
   // Under a remembered folder that has been replaced since, nothing can be said to be missing.
   if (trust_folders && IsAbsent(error.status)) return Outcome::kAgain;
   if (error.status != Status::kOk) {
@@ -134,9 +139,12 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
   // A body is only taken with the stat that the gfid has after reading it. Where that differs from
   // what came with the name, and where no body is read, the gfid's stat is asked for at once.
   const bool has_body = request_.want_body && node.st.st_size > 0;
-  if (S_ISREG(node.st.st_mode) && !(trust_folders && has_body)) {
+  const bool is_known = IsKnownObject(node, index);
+  bool unchanged = is_known && IsKnownVersion(node.st);
+  if (S_ISREG(node.st.st_mode) && !unchanged && (is_known || !(trust_folders && has_body))) {
     const Outcome outcome = StatByGfid(node, &node.st);
     if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
+    unchanged = is_known && IsKnownVersion(node.st);
   }
   Describe(node, index);
   if (result_.type != FileType::kRegular && result_.type != FileType::kDirectory) {
@@ -153,7 +161,8 @@ OpenJob::Outcome OpenJob::Attempt(bool trust_folders) {
   if (result_.type == FileType::kDirectory) {
     return request_.want_listing ? OpenDirectory(node) : Outcome::kDone;
   }
-  if (!request_.want_body || node.st.st_size == 0) return Outcome::kDone;
+  result_.unchanged = unchanged;
+  if (unchanged || !request_.want_body || node.st.st_size == 0) return Outcome::kDone;
   return node.st.st_size <= request_.inline_limit ? ReadWhole(node) : OpenLarge(node);
 }
 
@@ -174,6 +183,17 @@ void OpenJob::Describe(const Node& node, uint32_t candidate) {
   result_.type = TypeOf(node.st.st_mode);
   result_.st = node.st;
   result_.gfid = node.handle->gfid();
+}
+
+bool OpenJob::IsKnownObject(const Node& node, uint32_t candidate) const {
+  return request_.known && request_.known->candidate == candidate && S_ISREG(node.st.st_mode) &&
+         request_.known->gfid == node.handle->gfid();
+}
+
+bool OpenJob::IsKnownVersion(const struct stat& st) const {
+  const Known& known = *request_.known;
+  return st.st_size == known.size && SameTime(st.st_mtim, known.mtime) &&
+         SameTime(st.st_ctim, known.ctime);
 }
 
 OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
@@ -253,6 +273,7 @@ OpenJob::Outcome OpenJob::OpenLarge(const Node& node) {
     return Outcome::kDone;
   }
   auto file = std::make_shared<OpenFile>(fd, node.st);
+  file->gfid = node.handle->gfid();
   const auto size = static_cast<uint64_t>(node.st.st_size);
   if (request_.first_offset >= size) {
     result_.file_id = volume_.AddFile(std::move(file));
@@ -331,13 +352,37 @@ void ReadJob::Execute() {
   }
   if (!AcquireBlock(length_)) return;
   int err = 0;
-  const Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
+  Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
+  if (status != Status::kOk && err != 0) {
+    const std::shared_ptr<OpenFile> anew = Reopen(*file);
+    if (anew) status = ReadExactly(*anew, result_.block->data, length_, offset_, &err);
+  }
   if (status != Status::kOk) {
     ReleaseBlock();
     Fail(status, err);
     return;
   }
   result_.length = length_;
+}
+
+// A descriptor that libgfapi could not take over into a new graph stays without use (EBADFD), as does one
+// whose brick was replaced. The file itself may be as it was.
+std::shared_ptr<OpenFile> ReadJob::Reopen(const OpenFile& file) {
+  Gfid gfid = file.gfid;
+  struct stat st;
+  glfs_object_t* object =
+      glfs_h_create_from_handle(volume_.fs(), gfid.data(), static_cast<int>(gfid.size()), &st);
+  if (!object) return nullptr;
+  glfs_fd_t* fd = nullptr;
+  if (st.st_size == file.size && SameTime(st.st_mtim, file.mtime)) {
+    fd = glfs_h_open(volume_.fs(), object, O_RDONLY);
+  }
+  glfs_h_close(object);
+  if (!fd) return nullptr;
+  auto anew = std::make_shared<OpenFile>(fd, st);
+  anew->gfid = gfid;
+  volume_.ExchangeFile(file_id_, anew);
+  return anew;
 }
 
 void ListJob::Execute() {
@@ -501,15 +546,38 @@ bool WatchJob::IsConnected(const std::string& xlator) const {
   return connected;
 }
 
-void WatchJob::Execute() {
-  const std::string volfile = volume_.Volfile();
-  std::string text = volume_.NoticeVolfile(volfile) ? "1 " : "0 ";
-  text += volume_.NeedsReconnect(volfile) ? "1\n" : "0\n";
+// Each graph has a name of its own, also where the layout has come back to what it once was.
+std::string WatchJob::NewestGraph() const {
+  char name[256];
+  const int length = glfs_readlink(volume_.fs(), "/.meta/graphs/active", name, sizeof(name));
+  std::string graph(name, length > 0 ? static_cast<size_t>(length) : 0);
+  std::replace_if(graph.begin(), graph.end(), [](unsigned char c) { return c <= ' '; }, '_');
+  return graph;
+}
+
+std::string WatchJob::Bricks(const std::string& volfile) const {
+  std::string text;
   for (const Brick& brick : BricksOf(volfile)) {
     const char* connected = IsConnected(brick.xlator) ? "1" : "0";
     text += brick.xlator + '\t' + brick.host + '\t' + brick.path + '\t' + connected + '\t' +
             brick.group + '\t' + std::to_string(brick.needed) + '\n';
   }
+  return text;
+}
+
+void WatchJob::Execute() {
+  bool changed = false;
+  std::string volfile, graph, bricks;
+  // A graph that is exchanged meanwhile would be taken for the former one with its bricks gone.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    graph = NewestGraph();
+    volfile = volume_.Volfile();
+    changed = volume_.NoticeVolfile(volfile) || changed;
+    bricks = Bricks(volfile);
+    if (NewestGraph() == graph) break;
+  }
+  const std::string text = std::string(changed ? "1 " : "0 ") +
+                           (volume_.NeedsReconnect(volfile) ? "1 " : "0 ") + graph + '\n' + bricks;
   // The largest block is enough for thousands of bricks.
   const size_t length = std::min(text.size(), BlockPool::kLargest);
   if (!AcquireBlock(length)) return;

@@ -8,15 +8,18 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "block_pool.h"
 #include "completion_queue.h"
 #include "handle_cache.h"
+#include "notice_queue.h"
 #include "path_walk.h"
 #include "status.h"
 #include "thread_pool.h"
+#include "trail.h"
 #include "volume.h"
 
 namespace gfserve {
@@ -36,18 +39,23 @@ struct Completion {
   uint32_t file_id = 0;       // an open file that the receiver must release, or 0
   Block* block = nullptr;     // a block that the receiver must release, or null
   uint32_t length = 0;        // bytes of the block that count
+  uint32_t age_ms = 0;        // open: of the oldest look at a folder that was trusted
   uint32_t waited_us = 0;     // in the queue
   uint32_t ran_us = 0;        // on a thread
+  bool unchanged = false;     // open: it is the version that the request named as known
+  std::shared_ptr<const Trail> trail;  // open: null where it was not asked for
 };
 
 // Shared by an environment's loop and the threads of its volumes; whoever comes last frees it.
 struct Shared {
-  explicit Shared(std::function<void()> wake) : completions(std::move(wake)) {}
+  explicit Shared(const std::function<void()>& wake)
+      : completions(wake), notices(std::make_shared<NoticeQueue>(wake)) {}
 
   static constexpr size_t kMaxJobs = 65536;
 
   std::shared_ptr<BlockPool> blocks = std::make_shared<BlockPool>();
   CompletionQueue<Completion> completions;
+  std::shared_ptr<NoticeQueue> notices;
   // One byte a token, set by the loop to 1 when nobody waits for the job any more.
   std::unique_ptr<std::atomic<uint8_t>[]> cancelled{new std::atomic<uint8_t>[kMaxJobs]()};
 };
@@ -88,8 +96,17 @@ class Job : public Task {
 // counts only as the last one. A regular file's body of up to `inline_limit` bytes comes with the
 // completion, by anonymous read on the held handle; of a larger one, `first_chunk` bytes from
 // `first_offset` on, and an open file. The stat after the read must equal the one before, else it is all done again.
+// Of the version that is known there is no body: the completion says `unchanged`.
 class OpenJob final : public Job {
  public:
+  // A version of a regular file, and the candidate under which it was found.
+  struct Known {
+    uint32_t candidate;
+    Gfid gfid;
+    off_t size;
+    struct timespec mtime, ctime;
+  };
+
   struct Request {
     std::shared_ptr<const Root> root;
     std::vector<std::string> candidates;  // at least one
@@ -98,17 +115,22 @@ class OpenJob final : public Job {
     uint64_t first_offset;                // where that begins; past the end nothing is read
     bool want_body;                       // of a regular file
     bool want_listing;                    // open a directory as a stream for ListJob
+    bool want_trail = false;
+    std::chrono::milliseconds trust{1000};  // how old a look at a folder on the way may be
+    std::optional<Known> known = std::nullopt;
   };
 
   OpenJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, Request request)
-      : Job(std::move(shared), volume, token), request_(std::move(request)) {}
+      : Job(std::move(shared), volume, token), request_(std::move(request)) {
+    if (request_.want_trail) result_.trail = trail_ = std::make_shared<Trail>();
+  }
 
  private:
   enum class Outcome { kDone, kAgain };
 
   void Execute() override;
-  // `trust_folders`: see PathWalk.
-  Outcome Attempt(bool trust_folders);
+  // `trust`: see PathWalk.
+  Outcome Attempt(std::chrono::milliseconds trust);
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);
@@ -119,11 +141,16 @@ class OpenJob final : public Job {
   Outcome OpenLarge(const Node& node);
   Outcome OpenDirectory(const Node& node);
   void Describe(const Node& node, uint32_t candidate);
+  // Is that the object that is known, and, if so, the version?
+  bool IsKnownObject(const Node& node, uint32_t candidate) const;
+  bool IsKnownVersion(const struct stat& st) const;
 
   const Request request_;
+  std::shared_ptr<Trail> trail_;  // of the last attempt; null where nobody asks for it
 };
 
-// Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged.
+// Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged. A descriptor
+// that fails is exchanged for a new one, once, where the file is still the same.
 class ReadJob final : public Job {
  public:
   ReadJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id,
@@ -132,6 +159,8 @@ class ReadJob final : public Job {
 
  private:
   void Execute() override;
+  // Null when that fails, or when the file is not what it was.
+  std::shared_ptr<OpenFile> Reopen(const OpenFile& file);
 
   const uint32_t file_id_;
   const uint64_t offset_;
@@ -168,14 +197,18 @@ class ProbeJob final : public Job {
 
 // What this client knows of the volume, which takes no round trip. The block holds lines of text: one
 // with two numbers, whether the layout changed since the last time and whether a new connection is
-// needed for it; then one for each brick, "xlator \t host \t path \t 0 or 1 (connected) \t group \t
-// needed": of the bricks of a group so many must be connected for its files to be there.
+// needed for it, and the name of the newest graph, which calls use as soon as it is up; then one for each
+// brick of it, "xlator \t host \t path \t 0 or 1 (connected) \t group \t needed": of the bricks of a
+// group so many must be connected for its files to be there.
 class WatchJob final : public Job {
  public:
   using Job::Job;
 
  private:
   void Execute() override;
+  // Empty where libgfapi does not say.
+  std::string NewestGraph() const;
+  std::string Bricks(const std::string& volfile) const;
   bool IsConnected(const std::string& xlator) const;
 };
 

@@ -101,7 +101,9 @@ PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& nam
 WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_trust, Node* out) {
   std::shared_ptr<const Held> held = volume_.handles().Get(parent.handle->gfid(), name);
   const auto now = std::chrono::steady_clock::now();
-  if (held && may_trust && S_ISDIR(held->st.st_mode) && now - held->seen < kFolderFresh) {
+  if (held && may_trust && S_ISDIR(held->st.st_mode) && now - held->seen < trust_ &&
+      volume_.last_changes().NoneSince(held->handle->gfid(), held->seen)) {
+    age_ = std::max(age_, now - held->seen);
     out->handle = held->handle;
     out->st = held->st;
     return {};
@@ -111,7 +113,8 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
       glfs_h_lookupat(volume_.fs(), parent.handle->object(), name.c_str(), &out->st, 0);
   if (!object) {
     const int err = errno;
-    volume_.handles().Erase(parent.handle->gfid(), name);
+    // After any other error the name may still stand for what is held, of which the bricks go on telling.
+    if (err == ENOENT || err == ESTALE) volume_.handles().Erase(parent.handle->gfid(), name);
     return {StatusFromErrno(err), err};
   }
   Gfid gfid{};
@@ -142,16 +145,31 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
 
 void PathWalk::Remember(const Node& parent, const std::string& name, const Node& node,
                         std::chrono::steady_clock::time_point seen) {
-  volume_.handles().Put(parent.handle->gfid(), name,
-                        std::make_shared<const Held>(Held{node.handle, node.st, seen}));
+  const std::shared_ptr<const Held> evicted =
+      volume_.handles().Put(parent.handle->gfid(), name,
+                            std::make_shared<const Held>(Held{node.handle, node.st, seen}));
+  // libgfapi drops what bricks say of an object that nobody holds. Told before the handle is closed.
+  if (evicted) volume_.Tell(Notice::kUnwatched, evicted->handle->gfid());
+}
+
+// The distribute xlator learns of moved shares of the names, by which it says at once that a file is missing, from
+// lookups of the folder; and only from the root's that a rebalance has begun or ended. No walk looks that up by itself.
+void PathWalk::RefreshRoot() {
+  if (root_is_fresh_) return;
+  root_is_fresh_ = true;
+  struct stat st;
+  glfs_object_t* root = glfs_h_lookupat(volume_.fs(), nullptr, "/", &st, 0);
+  if (root) glfs_h_close(root);
 }
 
 WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
   chain_.clear();
   links_ = 0;
+  if (trust_.count() == 0) RefreshRoot();
   Node volume_root{volume_.root(), {}};
   volume_root.st.st_mode = S_IFDIR | 0755;  // the bricks check the real one on every miss
   chain_.push_back(std::move(volume_root));
+  if (trail_) trail_->Add(volume_.root()->gfid());
 
   std::string root_path;
   for (const auto& component : root.components) root_path.append("/").append(component);
@@ -182,7 +200,7 @@ WalkError PathWalk::Descend(std::string_view path, SymlinkPolicy policy, bool la
     if (pending.size() > kMaxPending) return {Status::kLoop, ENAMETOOLONG};
     std::string name = std::move(pending.back());
     pending.pop_back();
-    const bool may_trust = trust_folders_ && !(last_counts && pending.empty());
+    const bool may_trust = trust_.count() > 0 && !(last_counts && pending.empty());
     WalkError error = Step(std::move(name), policy, may_trust, &pending);
     if (error.status != Status::kOk) return error;
   }
@@ -208,6 +226,9 @@ WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, bool may_trust,
   Node child;
   WalkError error = LookupChild(parent, name, may_trust, &child);
   if (error.status != Status::kOk) return error;
+  if (trail_ && (S_ISDIR(child.st.st_mode) || S_ISLNK(child.st.st_mode))) {
+    trail_->Add(child.handle->gfid());
+  }
   if (!S_ISLNK(child.st.st_mode)) {
     chain_.push_back(std::move(child));
     return {};

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "trail.h"
 #include "volume.h"
 
 namespace gfserve {
@@ -38,12 +39,14 @@ struct WalkError {
 // Used by one thread, for one request: it keeps the chain of folders from the volume's root.
 class PathWalk {
  public:
-  // `trust_folders`: whether kFolderFresh applies.
-  PathWalk(Volume& volume, bool trust_folders) : volume_(volume), trust_folders_(trust_folders) {}
+  // A folder on the way is taken as it was seen at most `trust` ago, unless the bricks have said since
+  // that it has changed; zero: all are looked up. The last component always is. `trail`, unless it is
+  // null, gets each folder and link that is met, also on the way to nothing.
+  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail)
+      : volume_(volume), trust_(trust), trail_(trail) {}
 
-  // A folder on the way is taken as it was seen at most this long ago. The last component is always
-  // looked up.
-  static constexpr std::chrono::milliseconds kFolderFresh{1000};
+  // How old the oldest look is that was trusted so far.
+  std::chrono::steady_clock::duration age() const { return age_; }
 
   // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash, or no path,
   // demands a directory. Each component is looked up by name under its parent's held handle, so that
@@ -62,15 +65,19 @@ class PathWalk {
   Confirmed Confirm(const Node& parent, const std::string& name, const Gfid& gfid);
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
+  void RefreshRoot();
   // `last_counts`: the last component is one that must be looked up.
   WalkError Descend(std::string_view path, SymlinkPolicy policy, bool last_counts);
   WalkError Step(std::string name, SymlinkPolicy policy, bool may_trust,
                  std::vector<std::string>* pending);
 
   Volume& volume_;
-  const bool trust_folders_;
+  const std::chrono::milliseconds trust_;
+  std::chrono::steady_clock::duration age_{0};
+  Trail* const trail_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
   int links_ = 0;            // followed so far
+  bool root_is_fresh_ = false;
 };
 
 }  // namespace gfserve

@@ -1,5 +1,6 @@
 #include "volume.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -49,15 +50,19 @@ bool Identity::Allows(const struct stat& st, int want) const {
   return (bits & static_cast<mode_t>(want)) == static_cast<mode_t>(want);
 }
 
-std::shared_ptr<Volume> Volume::Create(VolumeSpec spec, std::shared_ptr<BlockPool> blocks) {
-  return std::shared_ptr<Volume>(new Volume(std::move(spec), std::move(blocks)));
+std::shared_ptr<Volume> Volume::Create(VolumeSpec spec, std::shared_ptr<BlockPool> blocks,
+                                       std::shared_ptr<NoticeQueue> notices, uint32_t number) {
+  return std::shared_ptr<Volume>(
+      new Volume(std::move(spec), std::move(blocks), std::move(notices), number));
 }
 
-Volume::Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks)
+Volume::Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks,
+               std::shared_ptr<NoticeQueue> notices, uint32_t number)
     : spec_(std::move(spec)),
       blocks_(std::move(blocks)),
       identity_(Identity::OfProcess()),
-      handles_(spec_.handle_capacity) {}
+      handles_(spec_.handle_capacity),
+      listener_(std::make_shared<Listener>(std::move(notices), number)) {}
 
 void Volume::Connect(std::function<void(const ConnectResult&)> done) {
   StartDetached("gfs-connect", [self = shared_from_this(), done = std::move(done)] {
@@ -94,7 +99,7 @@ ConnectResult Volume::Init() {
     err = OpenFs(true);
   }
   if (err == 0) err = OpenRoot();
-  if (err == 0 && !without_md_cache_) ListenToBricks();
+  if (err == 0) ListenToBricks();
   if (err == 0) pool_ = std::make_unique<ThreadPool>(spec_.threads, spec_.max_queue);
   const auto took = std::chrono::steady_clock::now() - start;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
@@ -148,55 +153,65 @@ int Volume::OpenRoot() {
   return 0;
 }
 
-namespace {
+std::mutex Volume::listeners_mutex_;
+std::unordered_map<uintptr_t, std::weak_ptr<Volume::Listener>> Volume::listeners_;
+uintptr_t Volume::last_listener_ = 0;
 
-// Who listens, by a number that goes through libgfapi: a callback that is under way while a volume ends
-// finds nobody.
-std::mutex listeners_mutex;
-std::unordered_map<uintptr_t, std::weak_ptr<Doubts>> listeners;  // guarded by listeners_mutex
-uintptr_t last_listener = 0;                                     // guarded by listeners_mutex
-
-}  // namespace
-
-// Where the volume sends no invalidations none come, and none are needed: see TrustsStaleNames.
+// Where the bricks have features.cache-invalidation off none come.
 void Volume::ListenToBricks() {
+  listener_->without_md_cache = without_md_cache_;
+  uintptr_t number;
   {
-    std::lock_guard<std::mutex> lock(listeners_mutex);
-    for (auto one = listeners.begin(); one != listeners.end();) {
-      one = one->second.expired() ? listeners.erase(one) : std::next(one);
+    std::lock_guard<std::mutex> lock(listeners_mutex_);
+    for (auto one = listeners_.begin(); one != listeners_.end();) {
+      one = one->second.expired() ? listeners_.erase(one) : std::next(one);
     }
-    listeners[++last_listener] = doubts_;
+    number = ++last_listener_;
+    listeners_[number] = listener_;
   }
-  glfs_upcall_register(fs_, GLFS_EVENT_INODE_INVALIDATE, OnUpcall,
-                       reinterpret_cast<void*>(last_listener));
+  glfs_upcall_register(fs_, GLFS_EVENT_INODE_INVALIDATE, OnUpcall, reinterpret_cast<void*>(number));
 }
 
 // On a thread of libgfapi's. `event` is ours to free.
 void Volume::OnUpcall(glfs_upcall_t* event, void* data) {
-  std::shared_ptr<Doubts> doubts;
+  std::shared_ptr<Listener> listener;
   {
-    std::lock_guard<std::mutex> lock(listeners_mutex);
-    const auto found = listeners.find(reinterpret_cast<uintptr_t>(data));
-    if (found != listeners.end()) doubts = found->second.lock();
+    std::lock_guard<std::mutex> lock(listeners_mutex_);
+    const auto found = listeners_.find(reinterpret_cast<uintptr_t>(data));
+    if (found != listeners_.end()) listener = found->second.lock();
   }
-  if (doubts && glfs_upcall_get_reason(event) == GLFS_UPCALL_INODE_INVALIDATE) {
+  if (listener && glfs_upcall_get_reason(event) == GLFS_UPCALL_INODE_INVALIDATE) {
     auto* inode = static_cast<glfs_upcall_inode_t*>(glfs_upcall_get_event(event));
-    constexpr uint64_t kNames = GFAPI_UP_RENAME | GFAPI_UP_NLINK;
-    glfs_object_t* object = inode ? glfs_upcall_inode_get_object(inode) : nullptr;
-    Gfid gfid{};
-    if (object && (glfs_upcall_inode_get_flags(inode) & kNames) != 0 &&
-        glfs_h_extract_handle(object, gfid.data(), static_cast<int>(gfid.size())) > 0) {
-      doubts->Add(gfid);
-    }
+    if (inode) listener->Hear(inode);
   }
   glfs_free(event);
+}
+
+// Bricks tell the folder's side of an unlink or a rename only with the event of the object, as its parent.
+void Volume::Listener::Hear(glfs_upcall_inode_t* event) {
+  constexpr uint64_t kNames = GFAPI_UP_RENAME | GFAPI_UP_NLINK;
+  constexpr uint64_t kNotContent = kNames | GFAPI_UP_MODE | GFAPI_UP_OWN | GFAPI_UP_PERM | GFAPI_UP_FORGET;
+  const uint64_t flags = glfs_upcall_inode_get_flags(event);
+  if ((flags & ~static_cast<uint64_t>(GFAPI_UP_ATIME)) == 0) return;
+  const auto gfid_of = [](glfs_object_t* object, Gfid* gfid) {
+    return object && glfs_h_extract_handle(object, gfid->data(), static_cast<int>(gfid->size())) > 0;
+  };
+  Gfid gfid{};
+  if (gfid_of(glfs_upcall_inode_get_object(event), &gfid)) {
+    // Before anybody who is told can ask again.
+    if ((flags & kNames) != 0 && !without_md_cache) doubts.Add(gfid);
+    if ((flags & kNotContent) != 0) last_changes.Add(gfid);
+    Tell(Notice::kChanged, gfid);
+  }
+  if (gfid_of(glfs_upcall_inode_get_pobject(event), &gfid)) Tell(Notice::kChanged, gfid);
+  if (gfid_of(glfs_upcall_inode_get_oldpobject(event), &gfid)) Tell(Notice::kChanged, gfid);
 }
 
 // md-cache answers a lookup by name from what it knows of the inode, and every reply about the inode,
 // to a read or to a lookup below it, prolongs that: a folder or file in use that has been renamed away
 // would be served under its old name for as long as it is in use. Only the bricks' invalidations
 // (features.cache-invalidation) end that; without them md-cache must not answer. With them it is still wrong
-// of what was renamed away in use, which is what doubts_ is for.
+// of what was renamed away in use, which is what Doubts are for.
 bool Volume::TrustsStaleNames(const std::string& volfile) {
   if (volfile.empty()) return true;
   const size_t type = volfile.find("type performance/md-cache");
@@ -262,9 +277,11 @@ void Volume::Finish() {
   }
   handles_.Clear();
   root_.reset();
-  if (fs_ && !without_md_cache_) glfs_upcall_unregister(fs_, GLFS_EVENT_ANY);
+  if (fs_) glfs_upcall_unregister(fs_, GLFS_EVENT_ANY);
   if (fs_) glfs_fini(fs_);
   fs_ = nullptr;
+  // What a connection held lies all over the heaps of its threads: of itself glibc keeps all of it.
+  malloc_trim(0);
 }
 
 Status Volume::Submit(std::unique_ptr<Task>& task, bool urgent) {
@@ -303,6 +320,13 @@ std::shared_ptr<OpenFile> Volume::RemoveFile(uint32_t id) {
   std::shared_ptr<OpenFile> file = std::move(found->second);
   files_.erase(found);
   return file;
+}
+
+void Volume::ExchangeFile(uint32_t id, std::shared_ptr<OpenFile> file) {
+  std::lock_guard<std::mutex> lock(files_mutex_);
+  auto found = files_.find(id);
+  // What was there is closed after the lock, as `file` goes.
+  if (found != files_.end()) std::swap(found->second, file);
 }
 
 void Volume::SetSpare(size_t spare) {

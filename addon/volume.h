@@ -19,6 +19,8 @@
 #include "block_pool.h"
 #include "doubts.h"
 #include "handle_cache.h"
+#include "last_changes.h"
+#include "notice_queue.h"
 #include "status.h"
 #include "thread_pool.h"
 
@@ -91,6 +93,7 @@ class OpenFile {
   const std::shared_ptr<Handle> folder;
   const off_t size;             // at open; a read that sees another size or mtime
   const struct timespec mtime;  // answers kChanged
+  Gfid gfid{};                  // of a file, to open it again; set before it is shared
 };
 
 // Who the process is, as the bricks will see it: for checks that cached metadata can't skip.
@@ -121,7 +124,9 @@ class Volume : public std::enable_shared_from_this<Volume> {
     size_t open_files;
   };
 
-  static std::shared_ptr<Volume> Create(VolumeSpec spec, std::shared_ptr<BlockPool> blocks);
+  // `number` is the volume's in what it puts into `notices`.
+  static std::shared_ptr<Volume> Create(VolumeSpec spec, std::shared_ptr<BlockPool> blocks,
+                                        std::shared_ptr<NoticeQueue> notices, uint32_t number);
 
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;
@@ -143,12 +148,16 @@ class Volume : public std::enable_shared_from_this<Volume> {
   glfs_t* fs() const { return fs_; }
   const std::shared_ptr<Handle>& root() const { return root_; }
   HandleCache<const Held>& handles() { return handles_; }
-  Doubts& doubts() { return *doubts_; }
+  Doubts& doubts() { return listener_->doubts; }
+  LastChanges& last_changes() { return listener_->last_changes; }
+  void Tell(Notice::Kind kind, const Gfid& gfid) { listener_->Tell(kind, gfid); }
   BlockPool& blocks() { return *blocks_; }
   const Identity& identity() const { return identity_; }
   uint32_t AddFile(std::shared_ptr<OpenFile> file);
   std::shared_ptr<OpenFile> FindFile(uint32_t id);
   std::shared_ptr<OpenFile> RemoveFile(uint32_t id);
+  // Puts `file` in the place of what has that number; nothing when that was removed meanwhile.
+  void ExchangeFile(uint32_t id, std::shared_ptr<OpenFile> file);
 
   // See ThreadPool::SetSpare. Loop thread only.
   void SetSpare(size_t spare);
@@ -168,7 +177,29 @@ class Volume : public std::enable_shared_from_this<Volume> {
  private:
   enum class State { kConnecting, kReady, kFailed, kClosed };
 
-  Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks);
+  // What hears the bricks. Shared with the callback, which may come as long as libgfapi's threads run.
+  struct Listener {
+    Listener(std::shared_ptr<NoticeQueue> notices, uint32_t number)
+        : notices(std::move(notices)), number(number) {}
+
+    void Tell(Notice::Kind kind, const Gfid& gfid) { notices->Push({number, kind, gfid}); }
+    void Hear(glfs_upcall_inode_t* event);
+
+    const std::shared_ptr<NoticeQueue> notices;
+    const uint32_t number;
+    Doubts doubts;
+    LastChanges last_changes;
+    bool without_md_cache = false;  // constant once it is registered
+  };
+
+  // Who listens, by a number that goes through libgfapi: a callback that is under way while a volume ends
+  // finds nobody.
+  static std::mutex listeners_mutex_;
+  static std::unordered_map<uintptr_t, std::weak_ptr<Listener>> listeners_;  // guarded by listeners_mutex_
+  static uintptr_t last_listener_;                                           // guarded by listeners_mutex_
+
+  Volume(VolumeSpec spec, std::shared_ptr<BlockPool> blocks, std::shared_ptr<NoticeQueue> notices,
+         uint32_t number);
 
   ConnectResult Init();
   // 0, or an errno, or kNoErrno.
@@ -189,8 +220,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
   bool without_md_cache_ = false;
-  // Shared with the callback, which may come as long as libgfapi's threads run.
-  const std::shared_ptr<Doubts> doubts_ = std::make_shared<Doubts>();
+  const std::shared_ptr<Listener> listener_;
 
   std::atomic<size_t> volfile_hash_{0};  // 0: none was seen yet
 

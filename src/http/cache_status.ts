@@ -4,7 +4,9 @@ import type { CacheNote } from '../storage/storage.js';
 /** `note` is null where no cache had a part in it; `asked`: a volume was. */
 export function cacheStatus(note: CacheNote | null, asked: boolean): string {
   if (!note) return asked ? 'gfserve; fwd=bypass' : 'gfserve';
-  const ttl = `; ttl=${Math.floor(note.ttlMs / 1000)}`;
+  // Only a copy that is too old has less than none left.
+  const left = note.outcome === 'stale' ? note.ttlMs : Math.max(0, note.ttlMs);
+  const ttl = `; ttl=${Math.floor(left / 1000)}`;
   const collapsed = note.collapsed ? '; collapsed' : '';
   switch (note.outcome) {
     case 'hit':

@@ -68,7 +68,14 @@ function sendLarge(
   note: string,
   log: Log | null,
 ): void {
-  const { length } = kept.bytes;
+  const { bytes } = kept;
+  const { length } = bytes;
+  res.writeStatus(note === '' ? head : head.toString() + note);
+  const [, done] = res.tryEnd(bytes, length);
+  if (done) {
+    log?.(200, length);
+    return;
+  }
   const body = {
     length,
     pieces: [{ kind: 'file', offset: 0, length } as const],
@@ -77,20 +84,17 @@ function sendLarge(
     file: null,
   };
   site.counters.active += 1;
-  let ended = false;
   const outcome = {
-    sent: (bytes: number): void => {
-      ended = true;
+    sent: (count: number): void => {
       site.counters.active -= 1;
-      log?.(200, bytes);
+      log?.(200, count);
       if (site.draining) site.onIdle();
     },
     failed: (): void => {
       throw new Error('what is in memory can not fail');
     },
   };
-  const told = note === '' ? head : head.toString() + note;
-  const transfer = new Transfer(res, told, body, site.transfers, outcome);
-  transfer.start(0);
-  if (!ended) res.onAborted(() => transfer.abort());
+  const transfer = new Transfer(res, '', body, site.transfers, outcome);
+  transfer.resume(res.getWriteOffset());
+  res.onAborted(() => transfer.abort());
 }

@@ -118,7 +118,7 @@ export class Transfer implements Ticking {
   /** Takes over the body's chunk and file. `head` goes out with the first bytes, so that until then all can still fail. */
   constructor(
     private readonly res: HttpResponse,
-    private readonly head: string | Uint8Array,
+    private readonly head: string,
     private readonly body: FileBody,
     private readonly transfers: Transfers,
     private readonly outcome: Outcome,
@@ -133,7 +133,20 @@ export class Transfer implements Ticking {
     this.#waitedMs = waitedMs;
     this.#pump();
     this.#waitedMs = 0;
-    if (this.#ended) return;
+    if (!this.#ended) this.#goOn();
+  }
+
+  /** In place of `start`, for a body of one piece that is there, of which `written` bytes went out before the socket was full. */
+  resume(written: number): void {
+    this.#lastProgress = this.#lastWrite = this.#chunkStarted = performance.now();
+    this.#headWritten = true;
+    this.#plan();
+    this.#taken = this.#written = written;
+    this.#blocked = true;
+    this.#goOn();
+  }
+
+  #goOn(): void {
     this.transfers.add(this);
     this.res.onWritable((offset) => this.#onWritable(offset));
   }

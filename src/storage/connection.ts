@@ -3,6 +3,8 @@ import type { Deadlines } from './deadlines.js';
 import { GlusterStorage, type Signs } from './gluster.js';
 import { type Brick, Health, type Verdict } from './health.js';
 import { type Completion, type Native, Status } from './native.js';
+import type { Cancel, StorageError, StorageEvent } from './storage.js';
+import { parseWatch } from './watch.js';
 
 const TICK_MS = 250;
 /** With a tick of the timer well below a second, for which a brick's loss may go unnoticed. */
@@ -27,6 +29,10 @@ export interface ConnectionEvents {
   layoutChanged(): void;
   /** The new layout can't be served right over this connection. */
   mustReconnect(): void;
+  /** A request was not answered, for what a call came to. */
+  failed(error: StorageError): void;
+  /** What Storage.watch tells. */
+  said(event: StorageEvent): void;
 }
 
 export class Connection implements Signs {
@@ -35,10 +41,16 @@ export class Connection implements Signs {
   readonly #timer: NodeJS.Timeout;
   #spare = 0;
   #watching = false;
+  /** What waits for a watch that begins from now on. */
+  #refreshes = new Set<() => void>();
   #watchedMs = 0;
+  #switches = 0;
+  #switchedMs = 0;
   #probes = 0;
   #probedMs = 0;
   #closed = false;
+  /** Which bricks were connected when libgfapi was asked last; '' before. */
+  #connected = '';
 
   /** `volume` is a connected one of `native`. */
   constructor(
@@ -50,11 +62,22 @@ export class Connection implements Signs {
     this.#health = new Health(options.threads * 2);
     this.storage = new GlusterStorage(options.native, volume, options.deadlines, this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    options.native.listen(volume, (event) => this.#said(event));
     this.#watch();
   }
 
   get bricks(): readonly Brick[] {
     return this.#health.bricks;
+  }
+
+  /** How often libgfapi has exchanged its graph: it keeps each of them until the end. */
+  get switches(): number {
+    return this.#switches;
+  }
+
+  /** The layout has been the same for so long. */
+  get calmMs(): number {
+    return performance.now() - this.#switchedMs;
   }
 
   stats(): Record<string, number> {
@@ -64,7 +87,8 @@ export class Connection implements Signs {
   /** Nothing is under way, and no file is open. */
   isIdle(): boolean {
     const stats = this.options.native.stats(this.volume, this.options.requestTimeoutMs);
-    return stats === null || (stats.openFiles === 0 && stats.busy === 0 && stats.queued === 0);
+    if (stats === null) return true;
+    return stats.openFiles + stats.busy + stats.queued + this.storage.waiting === 0;
   }
 
   /** What is under way is answered; what comes later is refused. */
@@ -84,14 +108,45 @@ export class Connection implements Signs {
     this.#watch();
   }
 
+  get spreadsFiles(): boolean {
+    return this.#health.spreadsFiles;
+  }
+
   hidesFiles(): boolean {
     return this.#health.hidesFiles(performance.now());
+  }
+
+  isPassing(sinceMs: number): boolean {
+    return this.#health.isPassing(sinceMs, performance.now());
+  }
+
+  refresh(done: () => void): Cancel {
+    this.#refreshes.add(done);
+    queueMicrotask(() => this.#watch());
+    return () => this.#refreshes.delete(done);
+  }
+
+  failed(error: StorageError): void {
+    this.events.failed(error);
   }
 
   overdue(sinceMs: number): void {
     this.#health.overdue(sinceMs);
     this.#watch();
     this.#judge();
+  }
+
+  #said(event: StorageEvent): void {
+    if (event.kind === 'lost') this.options.native.distrust(this.volume);
+    this.events.said(event);
+  }
+
+  /** A brick that is not connected tells nothing, and forgets who wants to hear what. */
+  #compare(bricks: readonly Brick[]): void {
+    const connected = bricks.map((brick) => `${brick.xlator} ${brick.connected}`).join();
+    const was = this.#connected;
+    this.#connected = connected;
+    if (was !== '' && was !== connected) this.#said({ kind: 'lost' });
   }
 
   #judge(): void {
@@ -115,34 +170,41 @@ export class Connection implements Signs {
 
   /** Asks libgfapi for what it knows by itself. One at a time: it may hang as everything else. */
   #watch(): void {
-    if (this.#watching || this.#closed) return;
+    if (this.#watching) return;
+    const waiting = this.#refreshes;
+    this.#refreshes = new Set();
+    const end = (): void => {
+      this.#watching = false;
+      for (const done of waiting) done();
+      if (this.#refreshes.size > 0) this.#watch();
+    };
+    if (this.#closed) {
+      end();
+      return;
+    }
     this.#watching = true;
     this.#watchedMs = performance.now();
     const token = this.options.native.watch(this.volume, (completion) => {
-      this.#watching = false;
       if (completion.chunk) this.#watched(completion.chunk.bytes);
       completion.chunk?.release();
+      end();
     });
-    if (token < 0) this.#watching = false;
+    if (token < 0) end();
   }
 
   #watched(bytes: Uint8Array): void {
-    const [first = '', ...lines] = Buffer.from(bytes).toString('utf8').split('\n');
-    const bricks = lines
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [xlator = '', host = '', path = '', connected, group = '', needed] = line.split('\t');
-        return {
-          xlator,
-          text: `${host}:${path}`,
-          connected: connected === '1',
-          group,
-          needed: Number(needed),
-        };
-      });
-    this.#health.bricksSeen(bricks, performance.now());
-    if (first.startsWith('1')) this.events.layoutChanged();
-    if (first.endsWith('1')) this.events.mustReconnect();
+    const { changed, reconnect, graph, bricks } = parseWatch(bytes);
+    const now = performance.now();
+    if (this.#health.bricksSeen(bricks, now, graph)) {
+      this.#switches += 1;
+      this.#switchedMs = now;
+    }
+    this.#compare(bricks);
+    if (changed) {
+      this.#said({ kind: 'lost' });
+      this.events.layoutChanged();
+    }
+    if (reconnect) this.events.mustReconnect();
     this.#judge();
   }
 

@@ -13,7 +13,8 @@ export class Deadlines {
   #next = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(private readonly lengthMs: number) {}
+  /** `lengthMs`: of each. */
+  constructor(readonly lengthMs: number) {}
 
   /** Calls `expire` once when the time has passed, unless `clear` comes first. `waitedMs` of it are over already. */
   set(expire: () => void, waitedMs = 0): number {

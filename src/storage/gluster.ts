@@ -2,9 +2,12 @@
 import type { Deadlines } from './deadlines.js';
 import { parseEntries } from './folder.js';
 import { type Completion, FileType, type Native, Status } from './native.js';
+import { type Doubt, type Outlook, Persistence } from './persistence.js';
 import type {
   Cancel,
+  FolderBatch,
   FolderResult,
+  Opened,
   OpenFile,
   OpenFolder,
   OpenRequest,
@@ -43,20 +46,37 @@ const failure = (status: number, errno: number): StorageError => ({
   errno,
 });
 
+const failed = ({ status, errno }: Completion): StorageError => failure(status, errno);
+
+const notOpened = (completion: Completion): StorageError => ({
+  ...failed(completion),
+  trail: completion.trail,
+  ageMs: completion.ageMs,
+});
+
 const TIMEOUT: StorageError = { ok: false, code: 'timeout', errno: 0 };
+
+type Read = Extract<ReadResult, { readonly ok: true }>;
+
+function batchOf({ chunk, candidate }: Completion): FolderResult {
+  if (!chunk) return failure(Status.io, 0);
+  const entries = parseEntries(chunk.bytes);
+  chunk.release();
+  return { ok: true, entries, last: candidate === 1 };
+}
 
 type Settle<T> = (result: T | StorageError) => void;
 
 /** What calls tell of the volume's health. Times are of performance.now(). */
-export interface Signs {
+export interface Signs extends Outlook {
   /** A call came back with an answer, if only that there is no such file. */
   answered(): void;
   /** A call came back because no brick that it needed is connected. */
   disconnected(): void;
-  /** Whether bricks are gone without which files seem not to be there. */
-  hidesFiles(): boolean;
   /** The deadline of a call that was made at `sinceMs` has passed. */
   overdue(sinceMs: number): void;
+  /** A call has failed for good, with what libgfapi said of it. */
+  failed(error: StorageError): void;
 }
 
 /** Completions that no brick and no cache of libgfapi had a part in, or that leave open whether one had. */
@@ -71,44 +91,77 @@ const NO_ANSWER: ReadonlySet<number> = new Set([
   Status.timedOut,
 ]);
 
+/** What a call met that may have been a change of the layout. `errno` 0: none of libgfapi's answers. */
+const isFailure = ({ code, errno }: StorageError): boolean =>
+  code === 'down' || (code === 'io' && errno !== 0);
+
+/** While bricks are gone, "there is none" and "these are all" can't be said. */
+function doubtOfOpen(result: OpenResult): Doubt {
+  if (result.ok) return result.folder === null ? 'none' : 'missing';
+  if (result.code === 'not-found' || result.code === 'forbidden') return 'missing';
+  // A file that was another one at each attempt: so it looks, too, when a rebalance moves it.
+  if (result.code === 'changed') return 'changing';
+  return isFailure(result) ? 'failed' : 'none';
+}
+
 export class GlusterStorage {
+  readonly #persistence: Persistence;
+
   /** `volume` is a connected one of `native`. All calls get the same deadline. */
   constructor(
     private readonly native: Native,
     private readonly volume: number,
     private readonly deadlines: Deadlines,
     private readonly signs: Signs,
-  ) {}
+  ) {
+    this.#persistence = new Persistence(signs, deadlines);
+  }
+
+  /** Requests that no thread is at work for: they will ask again. */
+  get waiting(): number {
+    return this.#persistence.waiting;
+  }
 
   /** See Storage.open. */
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    return this.#call<OpenResult>(
-      (settle) =>
-        this.native.open(
-          this.volume,
-          request.root,
-          request.candidates,
-          INLINE_LIMIT,
-          FIRST_CHUNK,
-          request.from,
-          request,
-          settle,
-        ),
-      (completion) => this.#opened(completion, request.from),
-      (result) => done(this.#certain(result)),
+    return this.#persistence.run<Opened>(
+      {
+        call: (settle, waitedMs) =>
+          this.#call<OpenResult>(
+            (completed) =>
+              this.native.open(
+                this.volume,
+                request.root,
+                request.candidates,
+                INLINE_LIMIT,
+                FIRST_CHUNK,
+                request.from,
+                request,
+                completed,
+              ),
+            (completion) => this.#opened(completion, request.from),
+            settle,
+            waitedMs,
+            notOpened,
+          ),
+        doubt: doubtOfOpen,
+        discard: (result) => {
+          if (result.ok) result.folder?.release();
+        },
+      },
+      (result) => this.#done(result, done),
       request.waitedMs,
     );
   }
 
-  /** While bricks are gone, "there is none" and "these are all" can't be said. */
-  #certain(result: OpenResult): OpenResult {
-    if (result.ok) {
-      if (!result.folder || !this.signs.hidesFiles()) return result;
-      result.folder.release();
-      return { ok: false, code: 'down', errno: 0 };
+  #done<T extends { readonly ok: true }>(
+    result: T | StorageError,
+    done: (result: T | StorageError) => void,
+  ): void {
+    if (!result.ok && result.code !== 'not-found' && result.code !== 'forbidden') {
+      this.signs.failed(result);
     }
-    const uncertain = result.code === 'not-found' || result.code === 'forbidden';
-    return uncertain && this.signs.hidesFiles() ? { ...result, code: 'down' } : result;
+    done(result);
   }
 
   #opened(completion: Completion, from: number): OpenResult {
@@ -128,6 +181,9 @@ export class GlusterStorage {
         ctimeNanoseconds,
         gfid,
       },
+      unchanged: completion.unchanged,
+      trail: completion.trail,
+      ageMs: completion.ageMs,
       chunk,
       chunkOffset: fileId === 0 ? 0 : from,
       file: fileId === 0 || isDirectory ? null : this.#file(fileId),
@@ -139,10 +195,19 @@ export class GlusterStorage {
     let released = false;
     return {
       read: (offset, length, done, waitedMs) => {
-        this.#call<ReadResult>(
-          (settle) => this.native.read(this.volume, id, offset, length, settle),
-          ({ chunk }) => (chunk ? { ok: true, chunk } : failure(Status.io, 0)),
-          done,
+        this.#persistence.run<Read>(
+          {
+            call: (settle, waited) =>
+              this.#call<ReadResult>(
+                (completed) => this.native.read(this.volume, id, offset, length, completed),
+                ({ chunk }) => (chunk ? { ok: true, chunk } : failure(Status.io, 0)),
+                settle,
+                waited,
+              ),
+            doubt: (result) => (!result.ok && !released && isFailure(result) ? 'failed' : 'none'),
+            discard: () => undefined,
+          },
+          (result) => (released ? done(result) : this.#done(result, done)),
           waitedMs,
         );
       },
@@ -160,17 +225,23 @@ export class GlusterStorage {
     return {
       next: (done) => {
         if (released || cancel) throw new Error('a folder is read by one call at a time');
-        cancel = this.#call<FolderResult>(
-          (settle) => this.native.list(this.volume, id, settle),
-          ({ chunk, candidate }) => {
-            if (!chunk) return failure(Status.io, 0);
-            const entries = parseEntries(chunk.bytes);
-            chunk.release();
-            return { ok: true, entries, last: candidate === 1 };
+        cancel = this.#persistence.run<FolderBatch>(
+          {
+            call: (settle, waited) =>
+              this.#call<FolderResult>(
+                (completed) => this.native.list(this.volume, id, completed),
+                batchOf,
+                settle,
+                waited,
+              ),
+            // At its end all bricks must be there still. The stream can't be read again.
+            doubt: (result) => (result.ok && result.last ? 'missing' : 'none'),
+            again: false,
+            discard: () => undefined,
           },
           (result) => {
             cancel = null;
-            done(result);
+            this.#done(result, done);
           },
         );
       },
@@ -192,6 +263,7 @@ export class GlusterStorage {
     translate: (completion: Completion) => T,
     done: Settle<T>,
     waitedMs = 0,
+    fail: (completion: Completion) => StorageError = failed,
   ): Cancel {
     let settled = false;
     const sinceMs = performance.now();
@@ -203,8 +275,7 @@ export class GlusterStorage {
       }
       settled = true;
       this.deadlines.clear(deadline);
-      const { status, errno } = completion;
-      done(status === Status.ok ? translate(completion) : failure(status, errno));
+      done(completion.status === Status.ok ? translate(completion) : fail(completion));
     });
     if (token < 0) {
       queueMicrotask(() => {
@@ -221,7 +292,8 @@ export class GlusterStorage {
     };
     const deadline = this.deadlines.set(() => {
       abandon();
-      this.signs.overdue(sinceMs);
+      // One that had little time left says nothing of the volume.
+      if (waitedMs < this.deadlines.lengthMs / 2) this.signs.overdue(sinceMs);
       done(TIMEOUT);
     }, waitedMs);
     return () => {

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Chunk, SymlinkPolicy } from './storage.js';
+import type { Chunk, OpenRequest, StorageEvent, SymlinkPolicy } from './storage.js';
 
 /** The same numbers as `Status` in addon/status.h. */
 export const Status = {
@@ -60,7 +60,16 @@ export interface Completion {
   /** 0: none. */
   readonly fileId: number;
   readonly chunk: Chunk | null;
+  /** It is the version that the request named as known. */
+  readonly unchanged: boolean;
+  /** See Opened. */
+  readonly ageMs: number;
+  /** See Opened. */
+  readonly trail: readonly string[] | null;
 }
+
+/** What an open job is to bring. See OpenRequest. */
+export type Wanted = Pick<OpenRequest, 'body' | 'listing' | 'known' | 'trail' | 'trustMs'>;
 
 export type VolumeEvent =
   | { readonly kind: 'connected'; readonly ms: number }
@@ -86,7 +95,15 @@ interface Binding {
   start(
     onCompletions: (count: number) => void,
     onEvent: (volume: number, kind: number, status: number, errno: number, ms: number) => void,
-  ): { rows: Float64Array; gfids: Uint8Array; cancelled: Uint8Array };
+    onNotices: (count: number) => void,
+  ): {
+    rows: Float64Array;
+    gfids: Uint8Array;
+    trails: Uint8Array;
+    cancelled: Uint8Array;
+    notices: Uint8Array;
+    known: Float64Array;
+  };
   connect(spec: NativeSpec): number;
   addRoot(path: string, policy: number): number;
   open(
@@ -98,6 +115,8 @@ interface Binding {
     firstChunk: number,
     firstOffset: number,
     flags: number,
+    knownGfid: string,
+    trustMs: number,
   ): number;
   read(volume: number, token: number, file: number, offset: number, length: number): number;
   list(volume: number, token: number, file: number): number;
@@ -108,17 +127,29 @@ interface Binding {
   close(volume: number): void;
   probe(volume: number, token: number): number;
   watch(volume: number, token: number): number;
+  distrust(volume: number): void;
   setSpare(volume: number, threads: number): void;
   stats(volume: number, stuckAfterMs: number): NativeStats | null;
   memory(): { blocks: number; blocksInUse: number; blockBytes: number };
   exitNow(status: number): never;
 }
 
-const COLUMNS = 16;
+const COLUMNS = 19;
 const MAX_JOBS = 65536;
 const POLICIES = { deny: 0, inside: 1, follow: 2 } as const;
 const WANT_BODY = 1;
 const WANT_LISTING = 2;
+const WANT_TRAIL = 4;
+const IS_KNOWN = 8;
+const GFID_BYTES = 16;
+/** How old a look at a folder on the way may be, where the caller does not say. */
+const FOLDER_TRUST_MS = 1_000;
+/** Trail::kMost in addon/trail.h. */
+const MOST_OF_A_TRAIL = 24;
+/** The layout and the numbers of `Notice` in addon/notice_queue.h: volume, kind, gfid. */
+const NOTICE_BYTES = 24;
+const NOTICE_GFID = 8;
+const NoticeKind = { changed: 0, unwatched: 1, lost: 2 } as const;
 
 /** The package's folder: the first one above this file with a package.json. */
 function packageRoot(): string {
@@ -156,11 +187,15 @@ export class Native {
   readonly #binding = loadBinding();
   readonly #rows: Float64Array;
   readonly #gfids: Buffer;
+  readonly #trails: Buffer;
+  readonly #notices: Buffer;
+  readonly #known: Float64Array;
   readonly #cancelled: Uint8Array;
   readonly #handlers: (CompletionHandler | undefined)[] = [];
   readonly #freeTokens: number[] = [];
   readonly #blocks: (ArrayBuffer | undefined)[] = [];
   readonly #events = new Map<number, (event: VolumeEvent) => void>();
+  readonly #listeners = new Map<number, (event: StorageEvent) => void>();
   readonly #recycle = (id: number): void => this.#binding.recycle(id);
   readonly #trimmer: NodeJS.Timeout;
 
@@ -168,9 +203,13 @@ export class Native {
     const memory = this.#binding.start(
       (count) => this.#onCompletions(count),
       (volume, kind, status, errno, ms) => this.#onEvent(volume, kind, status, errno, ms),
+      (count) => this.#onNotices(count),
     );
     this.#rows = memory.rows;
     this.#gfids = Buffer.from(memory.gfids.buffer);
+    this.#trails = Buffer.from(memory.trails.buffer);
+    this.#notices = Buffer.from(memory.notices.buffer);
+    this.#known = memory.known;
     this.#cancelled = memory.cancelled;
     for (let token = MAX_JOBS - 1; token >= 0; token--) this.#freeTokens.push(token);
     this.#trimmer = setInterval(() => this.trim(), 1000);
@@ -189,7 +228,21 @@ export class Native {
 
   /** Ends a volume in the background: 'closed' comes when its last job is done, which may be never. */
   close(volume: number): void {
+    this.#listeners.delete(volume);
     this.#binding.close(volume);
+  }
+
+  /**
+   * What bricks say of the volume's objects, until it is closed: 'changed', 'unwatched' for one whose handle was given up to
+   * hold another, and 'lost' when more came than was taken. What was said before a job ended comes before its completion.
+   */
+  listen(volume: number, listener: (event: StorageEvent) => void): void {
+    this.#listeners.set(volume, listener);
+  }
+
+  /** What bricks said may have been lost: folders that were seen lately are looked up anew by the next jobs. */
+  distrust(volume: number): void {
+    this.#binding.distrust(volume);
   }
 
   addRoot(path: string, policy: SymlinkPolicy): number {
@@ -204,11 +257,13 @@ export class Native {
     inlineLimit: number,
     firstChunk: number,
     firstOffset: number,
-    wanted: { readonly body: boolean; readonly listing: boolean },
+    wanted: Wanted,
     done: CompletionHandler,
   ): number {
     const token = this.#freeTokens.pop();
     if (token === undefined) return -1 - Status.busy;
+    const known = wanted.known ?? null;
+    if (known) this.#writeKnown(known);
     const status = this.#binding.open(
       volume,
       token,
@@ -217,7 +272,12 @@ export class Native {
       inlineLimit,
       firstChunk,
       firstOffset,
-      (wanted.body ? WANT_BODY : 0) | (wanted.listing ? WANT_LISTING : 0),
+      (wanted.body ? WANT_BODY : 0) |
+        (wanted.listing ? WANT_LISTING : 0) |
+        (wanted.trail ? WANT_TRAIL : 0) |
+        (known ? IS_KNOWN : 0),
+      known?.stat.gfid ?? '',
+      wanted.trustMs ?? FOLDER_TRUST_MS,
     );
     return this.#submitted(token, status, done);
   }
@@ -289,6 +349,16 @@ export class Native {
     return this.#binding.exitNow(status);
   }
 
+  #writeKnown({ candidate, stat }: NonNullable<Wanted['known']>): void {
+    const out = this.#known;
+    out[0] = candidate;
+    out[1] = stat.size;
+    out[2] = stat.mtimeSeconds;
+    out[3] = stat.mtimeNanoseconds;
+    out[4] = stat.ctimeSeconds;
+    out[5] = stat.ctimeNanoseconds;
+  }
+
   #submitted(token: number, status: number, done: CompletionHandler): number {
     if (status !== Status.ok) {
       this.#freeTokens.push(token);
@@ -329,7 +399,35 @@ export class Native {
       gfid: type === FileType.none ? '' : this.#gfids.toString('hex', row * 16, row * 16 + 16),
       fileId: rows[at + 11] ?? 0,
       chunk: block < 0 ? null : this.#chunk(block, rows[at + 13] ?? 0),
+      unchanged: rows[at + 16] === 1,
+      ageMs: rows[at + 18] ?? 0,
+      trail: this.#trail(row, rows[at + 17] ?? -1),
     };
+  }
+
+  /** -1: there is none, or too much of it. */
+  #trail(row: number, count: number): string[] | null {
+    if (count < 0) return null;
+    const trail: string[] = [];
+    let at = row * MOST_OF_A_TRAIL * GFID_BYTES;
+    for (let i = 0; i < count; i++, at += GFID_BYTES) {
+      trail.push(this.#trails.toString('hex', at, at + GFID_BYTES));
+    }
+    return trail;
+  }
+
+  #onNotices(count: number): void {
+    for (let at = 0; at < count * NOTICE_BYTES; at += NOTICE_BYTES) {
+      const kind = this.#notices.readUInt32LE(at + 4);
+      if (kind === NoticeKind.lost) {
+        for (const listener of this.#listeners.values()) listener({ kind: 'lost' });
+        continue;
+      }
+      const listener = this.#listeners.get(this.#notices.readUInt32LE(at));
+      if (!listener) continue;
+      const gfid = this.#notices.toString('hex', at + NOTICE_GFID, at + NOTICE_BYTES);
+      listener({ kind: kind === NoticeKind.changed ? 'changed' : 'unwatched', gfid });
+    }
   }
 
   #chunk(id: number, length: number): Chunk {

@@ -33,6 +33,8 @@ export interface StorageError {
   readonly cache?: CacheNote;
   /** For 'not-found', where it was asked for: as in Opened. */
   readonly trail?: readonly string[] | null;
+  /** As in Opened. */
+  readonly ageMs?: number;
 }
 
 export interface Stat {
@@ -132,6 +134,8 @@ export interface Opened {
    * them changes, the same is found again. null: not asked for, or too many.
    */
   readonly trail?: readonly string[] | null;
+  /** How long before the call the oldest look was that was trusted, in milliseconds. */
+  readonly ageMs?: number;
 }
 
 export type OpenResult = Opened | StorageError;
@@ -152,6 +156,8 @@ export interface OpenRequest {
   readonly known?: { readonly candidate: number; readonly stat: Stat } | null;
   /** Report the way. */
   readonly trail?: boolean;
+  /** Folders on the way may have been seen so long ago, in milliseconds; 0: not before this call. Default 1000. */
+  readonly trustMs?: number;
 }
 
 /** How an answer came about, where there is a cache. */
@@ -223,6 +229,10 @@ export interface Storage {
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel;
   /** The same at once, where no volume need be asked; null: it must be opened. */
   peek(request: OpenRequest): OpenResult | null;
-  /** Tells what changes, until the end; one listener. */
+  /**
+   * Tells what the volume says of itself, to one listener: a second call replaces the first one's. What was said before a
+   * call of `open` ended is told before its `done` is called. Where bricks say nothing (features.cache-invalidation off),
+   * only 'lost' and 'unwatched' come. Events may be lost without a word: they only ever make a change known sooner.
+   */
   watch(listener: (event: StorageEvent) => void): void;
 }

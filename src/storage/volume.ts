@@ -18,6 +18,7 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from './storage.js';
+import { allConnected } from './watch.js';
 
 /**
  * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
@@ -38,6 +39,14 @@ const REPLACE_LAST_RETRY_MS = 20_000;
 /** A connection that was replaced is closed when its downloads have ended, at the latest after this. */
 const RETIRE_MS = 600_000;
 const TICK_MS = 1_000;
+/**
+ * A connection that has seen so many layouts is replaced when the last one has been there for so long. More would save few new
+ * connections, and hold 5 MiB and more each.
+ */
+const MAX_SWITCHES = 4;
+const CALM_MS = 10_000;
+/** How long a new connection may take to all of its bricks before it is used in the place of another. */
+const ALL_BRICKS_MS = 10_000;
 
 export type VolumeState = 'connecting' | 'healthy' | 'degraded' | 'down' | 'closed';
 
@@ -69,6 +78,7 @@ export class Volume implements Storage {
   #retryMs = FIRST_RETRY_MS;
   #lastReason = '';
   #loggedAt = 0;
+  #listener: (event: StorageEvent) => void = () => undefined;
 
   constructor(
     private readonly config: VolumeConfig,
@@ -127,7 +137,9 @@ export class Volume implements Storage {
     return null;
   }
 
-  watch(_listener: (event: StorageEvent) => void): void {}
+  watch(listener: (event: StorageEvent) => void): void {
+    this.#listener = listener;
+  }
 
   /** Lets go of the volume in the background. What is under way is answered; what comes later is refused. */
   close(): void {
@@ -176,6 +188,10 @@ export class Volume implements Storage {
       abandoned: this.#abandoned,
       avoid: this.#avoid,
     });
+    // What is in use must not be exchanged for something worse: brick by brick it connects after glfs_init.
+    if (result.ok && this.#connection && this.#state !== 'down') {
+      await allConnected(native, result.volume, ALL_BRICKS_MS);
+    }
     if (this.#state === 'closed') {
       if (result.ok) native.close(result.volume);
       return null;
@@ -199,14 +215,20 @@ export class Volume implements Storage {
         verdict: (verdict) => {
           if (connection === this.#connection) this.#judge(verdict);
         },
+        failed: ({ code, errno }) =>
+          log.debug(`volume ${this.name}: a request failed: ${code}`, { errno }),
         layoutChanged: () => log.info(`volume ${this.name}: its layout has changed`),
         mustReconnect: () => {
           if (connection === this.#connection) void this.#replace('its options have changed');
+        },
+        said: (event) => {
+          if (connection === this.#connection) this.#listener(event);
         },
       },
     );
     if (this.#connection) this.#retired.set(this.#connection, Date.now());
     this.#connection = connection;
+    this.#listener({ kind: 'lost' });
     this.#replaceMs = REPLACE_AFTER_MS;
   }
 
@@ -217,6 +239,7 @@ export class Volume implements Storage {
     const seconds = ((Date.now() - this.#since) / 1000).toFixed(1);
     const was = this.#state;
     this.#enter(state);
+    if (was === 'down') this.#listener({ kind: 'lost' });
     switch (state) {
       case 'healthy':
         log.info(`volume ${this.name}: healthy again after ${seconds} s of being ${was}`);
@@ -239,12 +262,25 @@ export class Volume implements Storage {
 
   #tick(): void {
     const now = Date.now();
-    if (this.#state === 'down' && now >= this.#replaceAt) void this.#replace('it stays down');
+    if (now >= this.#replaceAt) {
+      if (this.#state === 'down') void this.#replace('it stays down');
+      else if (this.#holdsOldGraphs()) void this.#replace('its layout has changed several times');
+    }
     for (const [connection, since] of this.#retired) {
       if (!connection.isIdle() && now - since < RETIRE_MS) continue;
       this.#retired.delete(connection);
       connection.close();
     }
+  }
+
+  /**
+   * libgfapi keeps what it held of each former layout until glfs_fini, which gives back most of it. The new connection must
+   * be as good as the old one: so not while bricks are missing.
+   */
+  #holdsOldGraphs(): boolean {
+    const connection = this.#connection;
+    if (connection === null || this.#state !== 'healthy') return false;
+    return connection.switches >= MAX_SWITCHES && connection.calmMs >= CALM_MS;
   }
 
   /** Connects anew, and then serves from there. What is being downloaded goes on where it is. */

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -60,14 +61,18 @@ struct OpenOptions {
   uint64_t first_offset = 0;
   bool body = true;
   bool listing = false;
+  bool trail = false;
+  std::optional<OpenJob::Known> known = std::nullopt;
 };
 
 // All methods belong to one thread, the one that made it.
 class Client {
  public:
+  static constexpr uint32_t kNumber = 1;  // the volume's, in notices
+
   explicit Client(VolumeSpec spec)
       : shared_(std::make_shared<Shared>([this] { Wake(); })),
-        volume_(Volume::Create(std::move(spec), shared_->blocks)) {
+        volume_(Volume::Create(std::move(spec), shared_->blocks, shared_->notices, kNumber)) {
     for (uint32_t token = Shared::kMaxJobs; token-- > 0;) free_tokens_.push_back(token);
   }
 
@@ -76,6 +81,7 @@ class Client {
     for (Completion& left : shared_->completions.Detach()) {
       if (left.block) shared_->blocks->Release(left.block);
     }
+    shared_->notices->Detach();
   }
 
   ConnectResult Connect() {
@@ -114,7 +120,7 @@ class Client {
                 OpenOptions options = {}) {
     OpenJob::Request request{std::move(root),     std::move(candidates), options.inline_limit,
                              options.first_chunk, options.first_offset,  options.body,
-                             options.listing};
+                             options.listing,     options.trail,         options.known};
     const uint32_t token = TakeToken();
     MustSubmit(std::make_unique<OpenJob>(shared_, *volume_, token, std::move(request)));
     return token;

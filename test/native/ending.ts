@@ -12,6 +12,7 @@ interface Binding {
   start(
     onCompletions: (count: number) => void,
     onEvent: (volume: number, kind: number) => void,
+    onNotices: (count: number) => void,
   ): { rows: Float64Array };
   connect(spec: object): number;
   addRoot(path: string, policy: number): number;
@@ -32,7 +33,7 @@ interface Binding {
   close(volume: number): void;
 }
 
-const COLUMNS = 16;
+const COLUMNS = 18;
 const JOBS = 200;
 
 const args: readonly string[] = isMainThread ? process.argv.slice(2) : workerData;
@@ -51,6 +52,7 @@ const { rows } = binding.start(
     for (let row = 0; row < count; row++) onCompletion(row * COLUMNS);
   },
   (_volume, kind) => onEvent(kind),
+  () => undefined,
 );
 
 async function connect(): Promise<number> {

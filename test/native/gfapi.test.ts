@@ -27,6 +27,7 @@ const STRESS_MS = 8_000;
 const QUIET: readonly (readonly [string, Sanitizer])[] = [
   ['walk_test', 'address'],
   ['walk_test', 'thread'],
+  ['versions_test', 'address'],
   ['faults_test', 'address'],
   ['permission_test', 'address'],
   ['close_test', 'address'],
@@ -52,8 +53,15 @@ async function run(
 
 beforeAll(async () => {
   workshop = await Workshop.open();
-  const programs = [...QUIET, ['freshness_test', 'address'], ['stress_test', 'address']] as const;
-  const compiled = [...programs, ['stress_test', 'thread'] as const].map(([name, sanitizer]) =>
+  const programs = [
+    ...QUIET,
+    ['freshness_test', 'address'],
+    ['events_test', 'address'],
+    ['events_test', 'thread'],
+    ['stress_test', 'address'],
+    ['stress_test', 'thread'],
+  ] as const;
+  const compiled = programs.map(([name, sanitizer]) =>
     workshop.program(name, 'on a volume', sanitizer),
   );
   const started = (async () => {
@@ -62,6 +70,7 @@ beforeAll(async () => {
       ['address', {}],
       ['thread', {}],
       ['invalidations', INVALIDATIONS],
+      ['bricks-tell', { 'features.cache-invalidation': 'on' }],
     ] as const) {
       await cluster.createVolume(name, { replica: 2, options });
       mounts.set(name, await cluster.mount(name));
@@ -102,7 +111,18 @@ test.each([
   TEST_TIMEOUT_MS,
 );
 
-// One sanitizer on each kind of volume.
+// One sanitizer on each kind of volume, here and below.
+test.each([
+  ['invalidations', 'address'],
+  ['bricks-tell', 'thread'],
+] as const)(
+  'what bricks say of changes on the volume %s, with the %s sanitizer',
+  async (volume, sanitizer) => {
+    await run('events_test', sanitizer, volume);
+  },
+  TEST_TIMEOUT_MS,
+);
+
 test.each([
   ['invalidations', 'address'],
   ['thread', 'thread'],

@@ -8,6 +8,7 @@ import { compile, gfapiFlags, ROOT, type Sanitizer, WARNINGS, Workshop } from '.
 const PROGRAMS = [
   'thread_pool_test',
   'completion_queue_test',
+  'notice_queue_test',
   'handle_cache_test',
   'block_pool_test',
 ].flatMap((name): [string, Sanitizer][] => [

@@ -203,8 +203,11 @@ class Stress {
         break;
       case Kind::kList:
         LookAtEntries(completion);
-        if (completion.candidate == 0 && !closing_) List(pending.file);
-        Done(pending.file);
+        if (completion.candidate == 0 && !closing_) {
+          List(pending.file);
+        } else {
+          Done(pending.file);
+        }
         break;
     }
   }
@@ -238,14 +241,13 @@ class Stress {
     Done(completion.file_id);
   }
 
+  // Its use of the folder is handed on from job to job.
   void List(uint32_t file) {
     if (closing_) return;
-    ++uses_[file];
     Pending list;
     list.kind = Kind::kList;
     list.file = file;
     Expect(client_.List(file), list);
-    Done(file);
   }
 
   void LookAtEntries(const Completion& completion) {

@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly random: Random;
   readonly windows: Windows;
   readonly findings: Findings;
+  /** Whether another client can read the file, or see that there is none. */
+  readonly isReadable: (file: SoakFile) => Promise<boolean>;
 }
 
 interface Question {
@@ -137,7 +139,12 @@ export class Load {
         return;
       case 'unless': {
         const why = reply.outcome === 'none' ? `no answer (${reply.body})` : judgement.why;
-        if (!windows.allows(volume, reply.outcome, start, end)) findings.violation(text(why));
+        if (windows.allows(volume, reply.outcome, start, end)) return;
+        if (reply.outcome !== '503' || (await this.options.isReadable(file))) {
+          findings.violation(text(why));
+        } else {
+          findings.note(`${volume}: 503 for a file that no other client can read either`);
+        }
         return;
       }
       default: {

@@ -2,8 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Gfserve } from '../support/gfserve.js';
+import { churn } from './churn.js';
+import { fresh } from './fresh.js';
 import { HELP, type Options, readOptions, UsageError } from './options.js';
-import { say, tell } from './report.js';
+import { Findings, say, tell } from './report.js';
 import { mix, topology } from './runs.js';
 import { World } from './world.js';
 
@@ -50,6 +52,15 @@ async function soak(options: Options, world: World, stop: AbortSignal): Promise<
   return world.findings.failed ? 1 : 0;
 }
 
+/** The runs in which nothing fails. */
+async function withoutFaults(options: Options, stop: AbortSignal): Promise<number> {
+  const findings = new Findings();
+  if (options.kind === 'fresh') await fresh(findings, options.writes, stop);
+  else await churn(findings, options, stop);
+  say(findings.failed ? 'something was wrong' : 'no violation');
+  return findings.failed ? 1 : 0;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const options = readOptions(argv);
   if (options === null) {
@@ -59,6 +70,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const stop = stopSignal();
   tell(`seed ${options.seed}`);
   try {
+    if (options.kind === 'fresh' || options.kind === 'cache') {
+      return await withoutFaults(options, stop);
+    }
     const world = await World.build(options.seed, stop);
     try {
       return await soak(options, world, stop);

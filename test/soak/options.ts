@@ -5,19 +5,29 @@ export const HELP = `gfserve under load while everything around it fails, each a
 
 Usage: npm run soak [-- OPTIONS]               all kinds of faults, at random
        npm run soak -- topology [OPTIONS]      bricks added, removed and replaced, options set
+       npm run soak -- fresh [OPTIONS]         how soon changes are seen through the cache
+       npm run soak -- cache [OPTIONS]         the cache over more files than it holds, with churn
 
-  --minutes N    how long the faults go on, the first minute being the measure (default 15)
+  --minutes N    how long the faults go on, the first minute being the measure (default 15; cache: 10)
   --cycles N     how many changes of the bricks (default 20; topology only)
+  --writes N     how many changes are measured (default 1000; fresh only)
+  --files N      how many files there are (default 200000; cache only)
   --seed S       the same faults in the same order as a former run's
   --log FILE     where gfserve's log goes (default: it is shown when something was wrong)
   -h, --help
 
 Exit status: 0 all was well, 1 something was wrong, 2 wrong usage, 130 or 143 interrupted.`;
 
+export type Kind = (typeof KINDS)[number];
+
+const KINDS = ['mix', 'topology', 'fresh', 'cache'] as const;
+
 export interface Options {
-  readonly kind: 'mix' | 'topology';
+  readonly kind: Kind;
   readonly minutes: number;
   readonly cycles: number;
+  readonly writes: number;
+  readonly files: number;
   readonly seed: number;
   readonly log: string | null;
 }
@@ -39,6 +49,8 @@ function parse(argv: readonly string[]) {
       options: {
         minutes: { type: 'string' },
         cycles: { type: 'string' },
+        writes: { type: 'string' },
+        files: { type: 'string' },
         seed: { type: 'string' },
         log: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -53,14 +65,17 @@ function parse(argv: readonly string[]) {
 export function readOptions(argv: readonly string[]): Options | null {
   const { values, positionals } = parse(argv);
   if (values.help === true) return null;
-  const [kind = 'mix', ...more] = positionals;
-  if ((kind !== 'mix' && kind !== 'topology') || more.length > 0) {
+  const [word = 'mix', ...more] = positionals;
+  const kind = KINDS.find((each) => each === word);
+  if (kind === undefined || more.length > 0) {
     throw new UsageError(`no such run: ${positionals.join(' ')}`);
   }
   return {
     kind,
-    minutes: number(values.minutes, '--minutes', 15, 10_000),
+    minutes: number(values.minutes, '--minutes', kind === 'cache' ? 10 : 15, 10_000),
     cycles: number(values.cycles, '--cycles', 20, 10_000),
+    writes: number(values.writes, '--writes', 1000, 1_000_000),
+    files: number(values.files, '--files', 200_000, 10_000_000),
     seed: number(values.seed, '--seed', 1 + Math.floor(Math.random() * 0xfffffffe), 0xffffffff),
     log: values.log ?? null,
   };

@@ -8,6 +8,7 @@ export interface Wait {
 
 const LONGEST = 10;
 const SHOWN = 20;
+const KINDS = 50;
 const started = performance.now();
 
 export const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1).padStart(6);
@@ -71,6 +72,20 @@ export class Findings {
     say('longest waits:');
     for (const { ms, text } of this.#waits)
       say(`  ${(ms / 1000).toFixed(1).padStart(5)} s  ${text}`);
+    this.#printViolations();
+  }
+
+  /** Each kind once: without times, and with how often it was seen. */
+  #printViolations(): void {
+    const kinds = new Map<string, number>();
+    for (const text of this.#violations) {
+      const kind = text.replace(/^ *[\d.]+ s {2}| bytes \d+-\d+|, after [\d.]+ s/g, '');
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+    const sorted = [...kinds].sort(([, a], [, b]) => b - a);
+    for (const [kind, count] of sorted.slice(0, KINDS))
+      say(`${String(count).padStart(5)}  ${kind}`);
+    if (sorted.length > KINDS) say(`and ${sorted.length - KINDS} other kinds`);
     say(this.failed ? `${this.#violations.length} violations` : 'no violation');
   }
 }

@@ -69,6 +69,13 @@ export class Writer {
     );
   }
 
+  async isReadable(file: SoakFile): Promise<boolean> {
+    return await this.read(file).then(
+      () => true,
+      () => false,
+    );
+  }
+
   start(): void {
     this.#stopped = false;
     this.#running = this.#run();

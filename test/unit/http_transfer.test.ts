@@ -96,3 +96,41 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
     { numRuns: 500 },
   );
 });
+
+test('a body that was begun by somebody else goes on where that stopped', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 3000 * KIB }),
+      fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 400 * KIB })), { maxLength: 20 }),
+      (size, rooms) => {
+        const content = Buffer.alloc(size);
+        for (let i = 0; i < size; i++) content[i] = (i * 31 + (i >> 8)) & 0xff;
+        const file = new File(content, size);
+        const turns = [...rooms, 64 * KIB];
+        let turn = 0;
+        const socket = new Socket(() => turns[turn++ % turns.length] ?? 0);
+        const chunk = file.chunk(0, size);
+        socket.response.writeStatus('200 OK');
+        const [, done] = socket.response.tryEnd(chunk.bytes, size);
+        if (done) return;
+        const ends: [number, boolean][] = [];
+        const body = {
+          length: size,
+          pieces: [{ kind: 'file', offset: 0, length: size } as const],
+          chunk,
+          chunkOffset: 0,
+          file: null,
+        };
+        const transfer = new Transfer(socket.response, '', body, new Transfers(60_000), {
+          sent: (bytes, complete) => ends.push([bytes, complete]),
+          failed: () => undefined,
+        });
+        transfer.resume(socket.response.getWriteOffset());
+        while (!socket.done) socket.writable?.(socket.offset);
+        expect(Buffer.concat(socket.taken).equals(file.content)).toBe(true);
+        expect([ends, file.lent]).toEqual([[[size, true]], 0]);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});

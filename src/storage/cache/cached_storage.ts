@@ -4,7 +4,6 @@
  */
 import type { Logger } from '../../observe/log.js';
 import type {
-  CacheNote,
   Cancel,
   Chunk,
   Opened,
@@ -18,6 +17,7 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
+import { answerFrom, lendOnce, type Outcome } from './answers.js';
 import type { Compressor } from './compressor.js';
 import type { Content, Found, Name } from './entries.js';
 import { fill } from './fill.js';
@@ -64,11 +64,17 @@ const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
   'io',
 ]);
 
+/** How old a look at a folder may be that a look at a file in it rests on; that much less is the file valid. */
+const MOST_TRUST_MS = 1_000;
+
+/** A file that changes so often while it is read is given up. */
+const MOST_CHANGES = 3;
+
+/** What a look tells of its way. */
+type Way = Pick<Opened, 'trail' | 'ageMs'>;
+
 /** With less left than this a request is not tried again. */
 const WORTH_ANOTHER_MS = 50;
-
-/** Which of the ways to an answer a flight went. */
-type Outcome = CacheNote['outcome'];
 
 export class CachedStorage implements Storage {
   readonly #flights = new Flights();
@@ -119,7 +125,7 @@ export class CachedStorage implements Storage {
     if (!name) return null;
     const nowMs = performance.now();
     if (!name.isFresh(nowMs)) return null;
-    const result = this.#answer(name, request, 'hit', false, nowMs);
+    const result = answerFrom(name, request, 'hit', false, nowMs);
     if (!result) return null;
     name.use(nowMs);
     this.#counts.hits += 1;
@@ -158,7 +164,7 @@ export class CachedStorage implements Storage {
   }
 
   #join(key: string, request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    const waiter: Waiter = { request, joinedMs: performance.now(), done };
+    const waiter: Waiter = { request, joinedMs: performance.now(), done, further: null };
     let flight = this.#flights.find(key, request.body);
     if (flight) {
       flight.collapsed = true;
@@ -168,6 +174,7 @@ export class CachedStorage implements Storage {
     }
     const joined = flight;
     return () => {
+      waiter.further?.();
       joined.waiters.delete(waiter);
       if (joined.waiters.size > 0 || this.#flights.find(key, joined.body) !== joined) return;
       this.#land(joined);
@@ -185,6 +192,7 @@ export class CachedStorage implements Storage {
       sinceMs: first.joinedMs,
       waiters: new Set([first]),
       collapsed: false,
+      changes: 0,
       cancel: () => undefined,
     };
     this.#flights.add(flight);
@@ -195,8 +203,10 @@ export class CachedStorage implements Storage {
   #look(flight: Flight, request: OpenRequest): void {
     const { root, candidates, body, from, waitedMs = 0 } = request;
     const known = knownOf(flight.before, body);
+    const { validMs, negativeMs } = this.options;
+    const trustMs = Math.floor(Math.min(MOST_TRUST_MS, Math.min(validMs, negativeMs) / 4));
     flight.cancel = this.inner.open(
-      { root, candidates, body, from, waitedMs, listing: false, trail: true, known },
+      { root, candidates, body, from, waitedMs, listing: false, trail: true, known, trustMs },
       (result) => this.#seen(flight, request, result),
     );
   }
@@ -221,7 +231,7 @@ export class CachedStorage implements Storage {
         return;
       }
       this.#counts.revalidated += 1;
-      this.#validate(before, flight, result.trail ?? [], result.stat.gfid);
+      this.#validate(before, flight, result, result.stat.gfid);
       this.#tell(flight, before, 'revalidated');
       return;
     }
@@ -230,10 +240,10 @@ export class CachedStorage implements Storage {
     if (before) this.#compare(flight, before, stat);
     if (stat.type === 'directory') {
       giveBack(result);
-      this.#found(flight, { kind: 'directory', candidate, stat }, result.trail ?? null);
+      this.#found(flight, { kind: 'directory', candidate, stat }, result);
     } else if (!request.body || stat.size === 0) {
       giveBack(result);
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result.trail ?? null);
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result);
     } else if (file) {
       this.#openedLarger({ ...result, file }, flight, request);
     } else if (chunk) {
@@ -249,7 +259,7 @@ export class CachedStorage implements Storage {
     const same = this.#shelf.content(stat);
     const content = same ?? this.#reserve(stat);
     if (!content) {
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened.trail ?? null, {
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, {
         ...opened,
         chunk,
       });
@@ -257,7 +267,7 @@ export class CachedStorage implements Storage {
     }
     if (!same) content.body.set(chunk.bytes);
     chunk.release();
-    this.#found(flight, { kind: 'file', candidate, stat, content }, opened.trail ?? null);
+    this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
   }
 
   /** Only its first bytes came with the look. */
@@ -267,11 +277,10 @@ export class CachedStorage implements Storage {
     request: OpenRequest,
   ): void {
     const { stat, candidate, file } = opened;
-    const trail = opened.trail ?? null;
     const same = this.#shelf.content(stat);
     if (same) {
       giveBack(opened);
-      this.#found(flight, { kind: 'file', candidate, stat, content: same }, trail);
+      this.#found(flight, { kind: 'file', candidate, stat, content: same }, opened);
       return;
     }
     const content = this.#reserve(stat);
@@ -279,11 +288,10 @@ export class CachedStorage implements Storage {
       this.#fill(flight, opened, content, request);
       return;
     }
-    opened.chunk?.release();
     const there = this.#shelf.large(stat);
     if (there) file.release();
     const large = there ?? this.#newLarge(stat, candidate, file, request);
-    this.#found(flight, { kind: 'large', candidate, stat, large }, trail);
+    this.#found(flight, { kind: 'large', candidate, stat, large }, opened, opened);
   }
 
   /** Reads all of it, and only then tells those who wait. */
@@ -293,17 +301,23 @@ export class CachedStorage implements Storage {
     content: Content,
     request: OpenRequest,
   ): void {
-    const { stat, candidate, trail = null } = opened;
+    const { stat, candidate } = opened;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
     content.users += 1;
     const cancel = fill(opened, content.body, waitedMs, (error) => {
       content.users -= 1;
       if (!error) {
-        this.#found(flight, { kind: 'file', candidate, stat, content }, trail);
+        this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
         return;
       }
       this.#shelf.discard(content);
-      this.#failed(flight, error);
+      if (error.code === 'changed' && flight.changes < MOST_CHANGES) {
+        flight.changes += 1;
+        flight.before = null;
+        this.#look(flight, request);
+      } else {
+        this.#failed(flight, error);
+      }
     });
     flight.cancel = () => {
       content.users -= 1;
@@ -329,27 +343,26 @@ export class CachedStorage implements Storage {
     return stat.size > this.options.maxObjectBytes ? null : this.#shelf.reserve(stat);
   }
 
-  /** `once`: what is not kept and goes to those who wait. */
-  #found(
-    flight: Flight,
-    found: Found,
-    trail: readonly string[] | null,
-    once: Opened | null = null,
-  ): void {
+  /** `once`: what came with the look and is not kept goes to those who wait. */
+  #found(flight: Flight, found: Found, way: Way, once: Opened | null = null): void {
     const name = this.#shelf.make(flight.key, found);
-    this.#validate(name, flight, trail, found.kind === 'absent' ? null : found.stat.gfid);
+    this.#validate(name, flight, way, found.kind === 'absent' ? null : found.stat.gfid);
     this.#shelf.put(name);
-    if (once) this.#tellOnce(flight, once);
-    else this.#tell(flight, name, 'miss');
+    if (once && found.kind === 'file') {
+      this.#land(flight);
+      lendOnce(flight, once);
+    } else {
+      this.#tell(flight, name, 'miss', null, once);
+    }
     if (!name.held) this.#shelf.forget(name);
   }
 
-  #validate(name: Name, flight: Flight, trail: readonly string[] | null, own: string | null): void {
+  #validate(name: Name, flight: Flight, { trail, ageMs = 0 }: Way, own: string | null): void {
     const { validMs, negativeMs } = this.options;
     const watches: Watch[] = (trail ?? []).map((gfid) => this.#watches.acquire(gfid));
     if (own !== null) watches.push(this.#watches.acquire(own));
     const wanted = name.found.kind === 'absent' ? negativeMs : validMs;
-    name.validated(watches, flight.look.at, flight.sinceMs, wanted);
+    name.validated(watches, flight.look.at, flight.sinceMs - ageMs, wanted);
   }
 
   /** What was known has changed. Had the volume said so? */
@@ -369,7 +382,7 @@ export class CachedStorage implements Storage {
     if (error.code === 'not-found') {
       this.#counts.misses += 1;
       if (before && before.found.kind !== 'absent') this.#unsaid(flight, before);
-      this.#found(flight, { kind: 'absent', errno: error.errno }, error.trail ?? null);
+      this.#found(flight, { kind: 'absent', errno: error.errno }, error);
       return;
     }
     if (NO_WORD.has(error.code) && before?.alive === true && this.#mayBeStale(before)) {
@@ -393,84 +406,43 @@ export class CachedStorage implements Storage {
     const { request, joinedMs, done } = waiter;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - joinedMs;
     if (error.code === 'timeout' && this.options.requestTimeoutMs - waitedMs > WORTH_ANOTHER_MS) {
-      this.open({ ...request, waitedMs }, done);
+      waiter.further = this.open({ ...request, waitedMs }, done);
     } else {
       done(error);
     }
   }
 
-  #tell(flight: Flight, name: Name, outcome: Outcome, error: StorageError | null = null): void {
+  /** `first`: bytes of a large file that came with the look, for the first one who wants them. */
+  #tell(
+    flight: Flight,
+    name: Name,
+    outcome: Outcome,
+    error: StorageError | null = null,
+    first: Opened | null = null,
+  ): void {
     this.#land(flight);
     const nowMs = performance.now();
     if (outcome !== 'stale') name.use(nowMs);
+    let chunk = first?.chunk ?? null;
     for (const waiter of flight.waiters) {
       const { request, joinedMs, done } = waiter;
       if (outcome === 'stale') this.#counts.stale += 1;
-      const result = this.#answer(name, request, outcome, flight.collapsed, nowMs);
+      const result = answerFrom(name, request, outcome, flight.collapsed, nowMs);
       const waitedMs = (request.waitedMs ?? 0) + nowMs - joinedMs;
-      if (result) done(result);
-      else if (outcome === 'stale') done(error ?? { ok: false, code: 'down', errno: 0 });
-      // It wants to list the folder, or the body of what only the stat was asked of.
-      else this.inner.open({ ...request, waitedMs }, done);
-    }
-  }
-
-  /** One block of bytes, lent to all who wait for it. */
-  #tellOnce(flight: Flight, opened: Opened): void {
-    this.#land(flight);
-    const { chunk, ...rest } = opened;
-    const cache = { outcome: 'miss', ttlMs: 0, collapsed: flight.collapsed } as const;
-    const waiters = [...flight.waiters];
-    let users = waiters.length;
-    if (users === 0) chunk?.release();
-    const release = (): void => {
-      users -= 1;
-      if (users === 0) chunk?.release();
-    };
-    for (const { request, done } of waiters) {
-      if (request.body && chunk) done({ ...rest, cache, chunk: { bytes: chunk.bytes, release } });
-      else done({ ...rest, cache, chunk: null });
-      if (!request.body) release();
-    }
-  }
-
-  /** What a name says to a request; null: not enough. */
-  #answer(
-    name: Name,
-    request: OpenRequest,
-    outcome: Outcome,
-    collapsed: boolean,
-    nowMs: number,
-  ): OpenResult | null {
-    const { found } = name;
-    const cache: CacheNote = { outcome, ttlMs: name.ttlMs(nowMs), collapsed };
-    if (found.kind === 'absent') return { ok: false, code: 'not-found', errno: found.errno, cache };
-    const { candidate, stat } = found;
-    const none = {
-      ok: true,
-      candidate,
-      stat,
-      chunk: null,
-      chunkOffset: 0,
-      file: null,
-      folder: null,
-    } as const;
-    switch (found.kind) {
-      case 'directory':
-        return request.listing ? null : { ...none, cache };
-      case 'large':
-        return { ...none, cache, file: request.body ? found.large.reader() : null };
-      case 'file':
-        if (!request.body || stat.size === 0) {
-          return { ...none, cache, kept: found.content && name };
-        }
-        if (!found.content) return null;
-        return { ...none, cache, chunk: found.content.lend(), kept: name };
-      default: {
-        const impossible: never = found;
-        throw new Error(`unknown find ${String(impossible)}`);
+      if (result?.ok && chunk && request.body && request.from === first?.chunkOffset) {
+        const lent = { chunk, chunkOffset: first.chunkOffset };
+        chunk = null;
+        done({ ...result, ...lent });
+      } else if (result) {
+        done(result);
+      } else if (outcome === 'stale') {
+        done(error ?? { ok: false, code: 'down', errno: 0 });
+      } else {
+        // It wants to list the folder, or the body of what only the stat was asked of.
+        waiter.further = this.inner.open({ ...request, waitedMs }, done);
       }
     }
+    chunk?.release();
   }
 }
 

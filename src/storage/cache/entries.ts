@@ -14,6 +14,12 @@ const CONTENT_OVERHEAD = 700;
 const NAME_OVERHEAD = 900;
 const LARGE_OVERHEAD = 16 * 1024;
 
+/** Bytes of the budget that a whole file takes, without its names. */
+export const contentCost = (size: number): number => size + CONTENT_OVERHEAD;
+
+/** Bytes of the budget that a name takes. */
+export const nameCost = (key: string): number => NAME_OVERHEAD + 2 * key.length;
+
 /** A whole file. */
 export class Content extends Item {
   /** Those that stand for it: it lives as long as there is one. */
@@ -28,7 +34,7 @@ export class Content extends Item {
     readonly body: Uint8Array,
     private readonly forget: (content: Content) => void,
   ) {
-    super(body.length + CONTENT_OVERHEAD);
+    super(contentCost(body.length));
     this.chunk = {
       bytes: body,
       shared: true,
@@ -109,7 +115,7 @@ export class Name extends Item implements KeptFile {
     found: Found,
     private readonly ground: Ground,
   ) {
-    super(NAME_OVERHEAD + 2 * key.length + (found.kind === 'large' ? LARGE_OVERHEAD : 0));
+    super(nameCost(key) + (found.kind === 'large' ? LARGE_OVERHEAD : 0));
     this.#found = found;
     if (found.kind === 'large') found.large.hold();
     if (found.kind === 'file') found.content?.names.add(this);

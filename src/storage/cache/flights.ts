@@ -8,6 +8,8 @@ export interface Waiter {
   readonly request: OpenRequest;
   readonly joinedMs: number;
   readonly done: (result: OpenResult) => void;
+  /** What it waits for after the look, where that was not enough: how to end it. */
+  further: (() => void) | null;
 }
 
 export interface Flight {
@@ -21,6 +23,8 @@ export interface Flight {
   readonly waiters: Set<Waiter>;
   /** More than one has waited for it. */
   collapsed: boolean;
+  /** How often the file changed while it was read. */
+  changes: number;
   /** Ends what is under way at present. */
   cancel: () => void;
 }

@@ -1,0 +1,179 @@
+/** The cache in front of a real volume: what changes is seen, and what can't be asked for is still there. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { get } from '../support/client.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { CHANGES, Freshness } from '../support/freshness.js';
+import { Gfserve, until } from '../support/gfserve.js';
+
+const MIB = 1 << 20;
+
+let cluster: Cluster;
+let mount: string;
+
+beforeAll(async () => {
+  cluster = await Cluster.up({ dir: await mkdtemp(join(tmpdir(), 'gfserve-cache-')), nodes: 3 });
+  await cluster.createVolume('told', { replica: 3 });
+  await cluster.gluster('volume', 'set', 'told', 'group', 'metadata-cache');
+  await cluster.createVolume('silent', { bricks: 1 });
+  mount = await cluster.mount('told');
+}, 90_000);
+
+afterAll(async () => {
+  await cluster?.down();
+}, 60_000);
+
+const config = (volume: string, cache: string, more = ''): string => `
+[cache]
+${cache}
+[volume ${volume}]
+servers = ${cluster.addresses.join(', ')}
+${more}
+[mount main]
+path = /
+volume = ${volume}
+`;
+
+const cacheOf = async (server: Gfserve): Promise<Record<string, number>> =>
+  (await server.worker()).volumes[0]?.cache ?? {};
+
+describe('a volume that sends invalidations, with valid = 10m', () => {
+  let server: Gfserve;
+  let freshness: Freshness;
+
+  beforeAll(async () => {
+    server = await Gfserve.start({ config: config('told', 'valid = 10m\nnegative = 10m') });
+    await mkdir(join(mount, 'fresh'));
+    freshness = new Freshness(server.port, '/fresh', join(mount, 'fresh'));
+  });
+
+  afterAll(async () => {
+    freshness?.close();
+    await server?.stop();
+  });
+
+  test.each(CHANGES)('each change is seen at once: %s', async (change) => {
+    for (let i = 0; i < 8; i++) {
+      const { ms, problem } = await freshness.measure(change);
+      expect(problem).toBeNull();
+      // Far less as a rule: see the soak. Far more only where no word came.
+      expect(ms).toBeLessThan(5_000);
+    }
+    expect((await cacheOf(server)).unannounced).toBe(0);
+  });
+
+  test('what does not change is not asked for again', async () => {
+    await writeFile(join(mount, 'still.txt'), 'still');
+    await get(server.port, '/still.txt');
+    await sleep(300);
+    const { revalidated = 0, misses = 0, hits = 0 } = await cacheOf(server);
+    for (let i = 0; i < 100; i++) await get(server.port, '/still.txt');
+    const after = await cacheOf(server);
+    expect((after.revalidated ?? 0) + (after.misses ?? 0)).toBeLessThanOrEqual(
+      revalidated + misses + 1,
+    );
+    expect(after.hits).toBeGreaterThanOrEqual(hits + 99);
+  });
+
+  test('a thousand clients of a cold file of 1 MiB make one read', async () => {
+    const body = randomBytes(MIB);
+    await writeFile(join(mount, 'cold.bin'), body);
+    await sleep(2500); // files written just now are read in another way
+    const before = await cacheOf(server);
+    const answers = await Promise.all(
+      Array.from({ length: 1000 }, () => get(server.port, '/cold.bin')),
+    );
+    for (const answer of answers) {
+      expect(answer.status).toBe(200);
+      expect(answer.body.equals(body)).toBe(true);
+    }
+    expect((await cacheOf(server)).misses).toBe((before.misses ?? 0) + 1);
+  });
+});
+
+describe('a volume that sends none', () => {
+  test.each(['upcall', 'off'])(
+    'changes are seen when valid is over, and told in the log once: invalidate = %s',
+    async (invalidate) => {
+      const server = await Gfserve.start({
+        config: config('silent', 'valid = 1s\nnegative = 1s', `invalidate = ${invalidate}`),
+      });
+      const folder = join(await cluster.mount('silent'), `fresh-${invalidate}`);
+      await mkdir(folder);
+      const freshness = new Freshness(server.port, `/fresh-${invalidate}`, folder);
+      try {
+        for (const change of CHANGES) {
+          const { ms, problem } = await freshness.measure(change);
+          expect(problem).toBeNull();
+          expect(ms).toBeLessThan(1_200);
+        }
+        if (invalidate === 'upcall') {
+          await until('it is told', 5_000, () => /did not say so/.test(server.log));
+          expect(server.log.match(/did not say so/g)).toHaveLength(1);
+          expect((await cacheOf(server)).unannounced).toBeGreaterThan(0);
+        } else {
+          await sleep(1_500);
+          expect(server.log).not.toMatch(/did not say so/);
+        }
+      } finally {
+        freshness.close();
+        await server.stop();
+      }
+    },
+    60_000,
+  );
+});
+
+test('while the volume is down copies are served, marked and counted, until stale-if-error is over', async () => {
+  const server = await Gfserve.start({
+    config: config('silent', 'valid = 1s\nstale-if-error = 12s'),
+  });
+  try {
+    const folder = await cluster.mount('silent');
+    await writeFile(join(folder, 'copy.txt'), 'a copy');
+    expect((await get(server.port, '/copy.txt')).body.toString()).toBe('a copy');
+    await cluster.killBrick('silent', 0);
+    await sleep(2_000);
+    const stale = await get(server.port, '/copy.txt');
+    expect([stale.status, stale.body.toString()]).toEqual([200, 'a copy']);
+    expect(stale.headers['cache-status']).toMatch(/^gfserve; hit; ttl=-\d+$/);
+    expect((await cacheOf(server)).stale).toBeGreaterThan(0);
+    expect((await get(server.port, '/another.txt')).status).toBe(503);
+    await until('the copy is too old', 15_000, async () => {
+      return (await get(server.port, '/copy.txt')).status === 503;
+    });
+    await cluster.startBricks('silent');
+    await until('it is served again', 15_000, async () => {
+      return (await get(server.port, '/copy.txt')).status === 200;
+    });
+    expect((await get(server.port, '/copy.txt')).headers['cache-status']).toBeUndefined();
+  } finally {
+    await server.stop();
+  }
+}, 90_000);
+
+test('the memory of the process follows the budget', async () => {
+  const server = await Gfserve.start({ config: config('told', 'size = 32M\nvalid = 10m') });
+  try {
+    await mkdir(join(mount, 'many'));
+    const body = randomBytes(100_000);
+    for (let i = 0; i < 600; i++) await writeFile(join(mount, 'many', `${i}`), body);
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 600; i += 20) {
+        const names = Array.from({ length: 20 }, (_, at) => `/many/${i + at}`);
+        const answers = await Promise.all(names.map((name) => get(server.port, name)));
+        for (const answer of answers) expect(answer.body.equals(body)).toBe(true);
+      }
+    }
+    const { cache } = await server.worker();
+    expect(cache?.bytes).toBeLessThanOrEqual(32 * MIB);
+    expect(cache?.bytes).toBeGreaterThan(30 * MIB);
+    expect(cache?.evictions).toBeGreaterThan(500);
+  } finally {
+    await server.stop();
+  }
+}, 120_000);
