@@ -16,6 +16,7 @@ import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
 import { accountId } from './preflight.js';
 import { CachedStorage } from './storage/cache/cached_storage.js';
+import { Compressor } from './storage/cache/compressor.js';
 import { Memory } from './storage/cache/memory.js';
 import { Native } from './storage/native.js';
 import type { Storage } from './storage/storage.js';
@@ -128,6 +129,7 @@ class Worker {
   readonly #pages: KeptPages;
   /** null: there is no cache. */
   readonly #memory: Memory | null;
+  readonly #compressor = new Compressor();
   readonly #caches = new Map<string, CachedStorage>();
 
   constructor(
@@ -193,6 +195,7 @@ class Worker {
       staleIfErrorMs,
       requestTimeoutMs: limits.requestTimeoutMs,
       invalidate: config?.invalidate !== 'off',
+      compressor: this.#compressor,
       log: log.child({ volume: volume.name }),
     });
     this.#caches.set(volume.name, cached);
@@ -235,6 +238,8 @@ class Worker {
         blockBytes: this.#memory.blockBytes,
         entries: this.#memory.count,
         evictions: this.#memory.evictions,
+        compressed: this.#compressor.made,
+        compressRefused: this.#compressor.refused,
       },
       memory: { rss, heapUsed, external, ...memory },
     };

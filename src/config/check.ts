@@ -20,7 +20,10 @@ export function checkTogether(readings: Readings, report: Report): void {
   checkListeners(readings, report);
   checkCache(readings, report);
   for (const each of readings.volumes) checkVolume(each, report);
-  for (const each of readings.mounts) checkRules(each, report);
+  for (const each of readings.mounts) {
+    checkRules(each, report);
+    checkCompression(each, readings.cache, report);
+  }
   checkReferences(readings, report);
   checkOverlaps(readings.mounts, report);
 }
@@ -85,6 +88,32 @@ function checkVolume(reading: Reading<typeof volume.keys>, report: Report): void
   }
   if (values['log-file'] === null && isSet('log-level')) {
     report.error(place('log-level'), 'has no effect without log-file');
+  }
+}
+
+function checkCompression(
+  { values, isSet, place }: Reading<typeof mount.keys>,
+  cache: Readings['cache'],
+  report: Report,
+): void {
+  if (values.compress === undefined) return;
+  if (values.compress === null) {
+    for (const key of ['compress-types', 'compress-min-size'] as const) {
+      if (isSet(key)) report.error(place(key), 'has no effect without compress');
+    }
+    return;
+  }
+  const { size, 'max-object': maxObject = Number.POSITIVE_INFINITY } = cache.values;
+  if (size === 0) {
+    report.error(
+      place('compress'),
+      'needs the cache, as each file is compressed once and kept there; [cache] size = 0 turns it off',
+    );
+  } else if ((values['compress-min-size'] ?? 0) > maxObject) {
+    report.error(
+      place('compress-min-size'),
+      `is more than [cache] max-object, and only files up to that, ${maxObject} bytes, are compressed`,
+    );
   }
 }
 

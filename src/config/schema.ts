@@ -1,5 +1,6 @@
 import { hostPattern, listenAddress, trustedProxy, volfileServer } from './addresses.js';
 import { headerRule } from './headers.js';
+import { mediaRange } from './media_ranges.js';
 import {
   accessLog,
   account,
@@ -310,6 +311,17 @@ export const mount = {
       'none',
       'Serves `.br`, `.zst` and `.gz` files that stand beside the one asked for, to clients that take them; the first here wins where a client likes several equally.',
     ),
+    compress: optional(
+      commaList(oneOf('br', 'gzip')),
+      'none',
+      'Compresses files for clients that take it, once for each version of a file, and keeps the result in the cache; the first here wins where a client likes several equally. It takes a cache, and only what that keeps whole (`max-object`) is compressed.',
+    ),
+    'compress-types': byDefault(
+      commaList(mediaRange),
+      'text/*, application/javascript, application/json, application/xml, application/*+json, application/*+xml, application/wasm, application/sql, application/rtf, application/toml, application/vnd.ms-fontobject, font/otf, font/ttf, image/svg+xml, image/bmp, image/x-icon, image/vnd.microsoft.icon',
+      'Media types that are compressed.',
+    ),
+    'compress-min-size': byDefault(size('0', '1G'), '1K', 'Smallest file that is compressed.'),
     fallback: optional(
       rootFile,
       'none; then 404',

@@ -106,6 +106,9 @@ export interface VolumeConfig {
 /** A precompressed sibling's coding, by the name that the configuration has for it. */
 export type Precompressed = 'br' | 'zstd' | 'gzip';
 
+/** What gfserve can compress into itself. */
+export type Compression = 'br' | 'gzip';
+
 export type RedirectStatus = 301 | 302 | 303 | 307 | 308;
 
 /** Patterns, targets and globs stay texts here: a configuration travels between processes. Each is known to be right. */
@@ -156,6 +159,11 @@ export interface MountConfig {
   readonly autoindex: 'off' | 'html' | 'json';
   /** Best first, where the client likes several equally. */
   readonly precompressed: readonly Precompressed[];
+  /** The same; empty: nothing is compressed. */
+  readonly compress: readonly Compression[];
+  /** Media types in lower case, with `*` for any characters but the slash. */
+  readonly compressTypes: readonly string[];
+  readonly compressMinBytes: number;
   /** A file below `root`, or null. */
   readonly fallback: string | null;
   readonly symlinks: 'deny' | 'inside' | 'follow';

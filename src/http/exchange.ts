@@ -114,6 +114,15 @@ export class Exchange {
     });
   }
 
+  /** A bug in what follows an answer of the storage must not end the process. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.bug(error);
+    }
+  }
+
   /** A bug was met: the client gets 500 if nothing was sent, and the log the stack. */
   bug(error: unknown): void {
     this.site.log.error('a request met a bug', {

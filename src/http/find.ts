@@ -1,7 +1,8 @@
 /** From a path on a mount to the reply: asks the storage, as often as it takes. */
-import { catalogue, type RequestErrorCode } from '../errors.js';
-import type { Opened, OpenFolder, OpenResult, StorageError } from '../storage/storage.js';
+import type { Kept, Opened, OpenFolder, OpenResult, StorageError } from '../storage/storage.js';
+import { answerError } from './answer_error.js';
 import { hasPreconditions } from './conditional.js';
+import type { Compression, Offer } from './encodings.js';
 import type { Exchange } from './exchange.js';
 import { prepareListing } from './listing.js';
 import { encodePath, encodeQuery } from './path.js';
@@ -9,15 +10,15 @@ import { firstByte } from './range.js';
 import {
   type Asked,
   contentReply,
-  errorPageReply,
-  errorReply,
-  keptPageReply,
   listingReply,
   preconditionReply,
   type Reply,
+  type Representation,
+  rangeOf,
   redirectReply,
   release,
   requestError,
+  variantReply,
 } from './reply.js';
 import { type Choice, candidatesFor, chosen } from './resolve.js';
 import type { Mount } from './route.js';
@@ -28,6 +29,7 @@ interface Search {
   readonly mount: Mount;
   /** Relative to the mount's root. */
   readonly rest: string;
+  readonly offers: readonly Offer[];
   readonly choice: Choice;
   readonly asked: Asked;
   /** It is the mount's fallback, so there is none. */
@@ -36,10 +38,17 @@ interface Search {
 
 /** Answers with what `path` (as of parsePath) stands for on `mount`. */
 export function answerPath(exchange: Exchange, mount: Mount, path: string): void {
-  search(exchange, mount, path.slice(mount.prefix.length), false);
+  const offers = mount.encodings(exchange.request.acceptEncoding);
+  search(exchange, mount, path.slice(mount.prefix.length), offers, false);
 }
 
-function search(exchange: Exchange, mount: Mount, rest: string, isFallback: boolean): void {
+function search(
+  exchange: Exchange,
+  mount: Mount,
+  rest: string,
+  offers: readonly Offer[],
+  isFallback: boolean,
+): void {
   const { request, site, isHead } = exchange;
   const { conditions } = request;
   const asked: Asked = {
@@ -48,10 +57,10 @@ function search(exchange: Exchange, mount: Mount, rest: string, isFallback: bool
     nowMs: conditions ? Date.now() : 0,
     nextBoundary: site.nextBoundary,
   };
-  const choice = candidatesFor(mount, rest, mount.encodings(request.acceptEncoding));
+  const choice = candidatesFor(mount, rest, offers);
   // Most requests with a precondition end in 304: the stat alone is asked for first.
   const statOnly = isHead || (conditions !== null && hasPreconditions(conditions));
-  look({ exchange, mount, rest, choice, asked, isFallback }, !statOnly);
+  look({ exchange, mount, rest, offers, choice, asked, isFallback }, !statOnly);
 }
 
 function look(what: Search, body: boolean): void {
@@ -73,17 +82,8 @@ function look(what: Search, body: boolean): void {
     return;
   }
   exchange.waitFor(
-    mount.storage.open(request, (result) => guard(exchange, () => found(what, result, body))),
+    mount.storage.open(request, (result) => exchange.guard(() => found(what, result, body))),
   );
-}
-
-/** A bug in what follows an answer of the storage must not end the process. */
-function guard(exchange: Exchange, step: () => void): void {
-  try {
-    step();
-  } catch (error) {
-    exchange.bug(error);
-  }
 }
 
 function found(what: Search, result: OpenResult, withBody: boolean): void {
@@ -92,7 +92,7 @@ function found(what: Search, result: OpenResult, withBody: boolean): void {
   if (!result.ok) {
     const code = requestError(result.code);
     if (code === 'GFS_NOT_FOUND' && mount.fallback !== null && !what.isFallback) {
-      search(exchange, mount, mount.fallback, true);
+      search(exchange, mount, mount.fallback, what.offers, true);
     } else {
       answerError(exchange, code);
     }
@@ -102,23 +102,125 @@ function found(what: Search, result: OpenResult, withBody: boolean): void {
     answerFolder(what, result);
     return;
   }
-  const representation = { mount, ...chosen(choice, result.candidate) };
+  const { name, form } = chosen(choice, result.candidate);
+  const asItIs = { mount, name, encoding: null, compressed: false };
+  switch (form.kind) {
+    case 'plain':
+      answerFile(what, result, asItIs, withBody);
+      return;
+    case 'sibling':
+      answerFile(what, result, { ...asItIs, encoding: form.encoding }, withBody);
+      return;
+    case 'compress': {
+      // What is compressed is never sent in parts: who wants one gets that of the file as it is.
+      const isWhole = rangeOf(result.stat, asItIs, asked).kind === 'whole';
+      const { encoding, others } = form;
+      const instead = { what, opened: result, representation: asItIs, withBody, others };
+      if (isWhole && mount.compression.fits(result.stat.size)) answerCompressed(instead, encoding);
+      else answerInstead(instead, true);
+      return;
+    }
+    default: {
+      const impossible: never = form;
+      throw new Error(`unknown form ${String(impossible)}`);
+    }
+  }
+}
+
+/** `isFinal`: the same request would be answered with the same file again. */
+function answerFile(
+  what: Search,
+  opened: Opened,
+  representation: Representation,
+  withBody: boolean,
+  isFinal = true,
+): void {
+  const { exchange, asked } = what;
   if (!withBody && !asked.isHead) {
-    const early = preconditionReply(result.stat, representation, asked);
+    const early = preconditionReply(opened.stat, representation, asked);
     if (early) exchange.reply(early);
     else look(what, true);
     return;
   }
-  const failed = (error: StorageError): void => answerError(exchange, requestError(error.code));
-  const reply = contentReply(result, representation, asked);
-  const { hot } = exchange.site;
-  if (hot && result.kept && isRepeatable(what, reply)) {
-    hot.keep(exchange.request, result.kept, representation, reply.head);
-  }
-  exchange.reply(reply, failed);
+  const reply = contentReply(opened, representation, asked);
+  if (opened.kept && isFinal) keepHot(what, opened.kept, representation, reply);
+  exchange.reply(reply, (error: StorageError) => answerError(exchange, requestError(error.code)));
 }
 
-/** Whether every plain GET of the same gets this, for as long as the file is what it is. */
+/** A file that may be compressed, as it was found. */
+interface Original {
+  readonly what: Search;
+  readonly opened: Opened;
+  /** As it is. */
+  readonly representation: Representation;
+  readonly withBody: boolean;
+  /** There may be siblings that the client likes less. */
+  readonly others: boolean;
+}
+
+function answerCompressed(original: Original, encoding: Compression): void {
+  const { what, opened, withBody } = original;
+  const { exchange, asked } = what;
+  const { kept = null } = opened;
+  const representation = { ...original.representation, encoding, compressed: true };
+  const answer = (variant: Kept): void => {
+    const reply = variantReply(variant, representation, asked);
+    release(opened);
+    keepHot(what, variant, representation, reply);
+    exchange.reply(reply);
+  };
+  const known = kept?.variant(encoding) ?? 'untried';
+  if (known === 'none') {
+    answerInstead(original, true);
+    return;
+  }
+  if (known !== 'untried') {
+    answer(known);
+    return;
+  }
+  // Who has it already need not wait for it. Any other verdict waits until it is certain that there will be one.
+  const early = preconditionReply(opened.stat, representation, asked);
+  if (early?.status === 304) {
+    release(opened);
+    exchange.reply(early);
+  } else if (!withBody) {
+    look(what, true);
+  } else if (!kept) {
+    answerInstead(original, false);
+  } else {
+    const cancel = kept.compress(encoding, exchange.waitedMs, (variant) =>
+      exchange.guard(() => (variant ? answer(variant) : answerInstead(original, false))),
+    );
+    exchange.waitFor(() => {
+      cancel();
+      release(opened);
+    });
+  }
+}
+
+/** The file is not to be compressed: the next best. */
+function answerInstead(
+  { what, opened, representation, withBody, others }: Original,
+  isFinal: boolean,
+): void {
+  if (!others) {
+    answerFile(what, opened, representation, withBody, isFinal);
+    return;
+  }
+  release(opened);
+  const { exchange, mount, rest, offers, isFallback } = what;
+  const siblings = offers.filter(({ kind }) => kind === 'sibling');
+  search(exchange, mount, rest, siblings, isFallback);
+}
+
+/** What every plain GET of the same gets, for as long as the file is what it is. */
+function keepHot(what: Search, kept: Kept, representation: Representation, reply: Reply): void {
+  const { exchange } = what;
+  if (!isRepeatable(what, reply)) return;
+  exchange.site.hot?.keep(exchange.request, kept, representation, reply.head);
+}
+
+/** Whether it is the answer to every plain GET of the same. */
 function isRepeatable({ exchange, asked, isFallback }: Search, reply: Reply): boolean {
   return (
     reply.status === 200 && exchange.direct && !isFallback && !asked.isHead && !asked.conditions
@@ -161,51 +263,12 @@ function answerListing({ exchange, mount, rest }: Search, folder: OpenFolder): v
   };
   exchange.waitFor(
     prepareListing(folder, request, exchange.site.listings, (listing) =>
-      guard(exchange, () => {
+      exchange.guard(() => {
         if (listing.kind === 'failed') answerError(exchange, requestError(listing.error.code));
         else {
           const reply = listingReply(listing, format, mount, exchange.isHead);
           exchange.reply(reply, (error) => answerError(exchange, requestError(error.code)));
         }
-      }),
-    ),
-  );
-}
-
-/** Answers with the mount's page for the error, where it has one that can be read; else with a line of text. */
-export function answerError(exchange: Exchange, code: RequestErrorCode): void {
-  const { mount, isHead, site } = exchange;
-  const plain = (): void => exchange.reply(errorReply(code, mount, isHead));
-  const { status } = catalogue[code];
-  const page = mount?.errorPages.get(status);
-  if (!mount || page === undefined) {
-    plain();
-    return;
-  }
-  if (site.pages.keeps(status)) {
-    const kept = site.pages.find(mount, status);
-    if (kept) exchange.reply(keptPageReply(code, kept, mount, isHead));
-    else plain();
-    return;
-  }
-  const request = {
-    root: mount.root,
-    candidates: [page],
-    body: !isHead,
-    listing: false,
-    from: 0,
-    waitedMs: exchange.waitedMs,
-  };
-  exchange.waitFor(
-    mount.storage.open(request, (result) =>
-      guard(exchange, () => {
-        if (!result.ok || result.stat.type !== 'file') {
-          if (result.ok) release(result);
-          plain();
-          return;
-        }
-        const representation = { mount, name: page, encoding: null };
-        exchange.reply(errorPageReply(code, result, representation, isHead));
       }),
     ),
   );

@@ -1,7 +1,8 @@
 /** The whole story of a request. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { answerError } from './answer_error.js';
 import { Exchange, type Site } from './exchange.js';
-import { answerError, answerPath } from './find.js';
+import { answerPath } from './find.js';
 import type { HotAnswers } from './hot.js';
 import { answerHot } from './hot_answer.js';
 import { hasHiddenSegment, parsePath } from './path.js';

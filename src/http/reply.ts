@@ -1,7 +1,7 @@
 /** Decision → status line and headers. Pure. */
 import { STATUS_CODES } from 'node:http';
 import { catalogue, type RequestErrorCode } from '../errors.js';
-import type { Opened, Stat, StorageErrorCode } from '../storage/storage.js';
+import type { Kept, Opened, Stat, StorageErrorCode } from '../storage/storage.js';
 import type { FileBody } from './body.js';
 import type { BodySource } from './body_source.js';
 import type { Conditions } from './conditional.js';
@@ -12,7 +12,7 @@ import { type Header, renderHead } from './head.js';
 import type { KeptPage } from './kept_pages.js';
 import { type Listing, listingHeaders } from './listing.js';
 import { multipart } from './multipart.js';
-import { type ByteRange, contentRange, decideRange } from './range.js';
+import { type ByteRange, contentRange, decideRange, type RangeDecision } from './range.js';
 import type { Mount } from './route.js';
 
 export type Reply =
@@ -51,6 +51,8 @@ export interface Representation {
   /** The original's, relative to the mount's root: gives the type and the cache rule. */
   readonly name: string;
   readonly encoding: Encoding | null;
+  /** Encoded by us, rather than found so. */
+  readonly compressed: boolean;
 }
 
 const ALLOW: Header = ['Allow', 'GET, HEAD, OPTIONS'];
@@ -188,10 +190,14 @@ export function etag(stat: Stat): string {
   return `"${stat.gfid}-${stat.size.toString(36)}-${stat.mtimeSeconds.toString(36)}.${stat.mtimeNanoseconds.toString(36)}"`;
 }
 
-const validatorsOf = (stat: Stat): Validators => ({
-  etag: etag(stat),
-  lastModified: stat.mtimeSeconds,
-});
+/** What we compressed has an entity tag of its own, since its bytes are others (RFC 9110 §8.8.3.3). */
+function validatorsOf(stat: Stat, { compressed, encoding }: Representation): Validators {
+  const tag = etag(stat);
+  return {
+    etag: compressed ? `${tag.slice(0, -1)}-${encoding}"` : tag,
+    lastModified: stat.mtimeSeconds,
+  };
+}
 
 /** What the preconditions make of a file before its body is read: the answer, or null where it is to be sent. */
 export function preconditionReply(
@@ -200,7 +206,7 @@ export function preconditionReply(
   { conditions, nowMs, isHead }: Asked,
 ): Reply | null {
   if (!conditions) return null;
-  const validators = validatorsOf(stat);
+  const validators = validatorsOf(stat, representation);
   const { mount } = representation;
   switch (evaluatePreconditions(conditions, validators, nowMs)) {
     case 'proceed':
@@ -225,6 +231,37 @@ function cacheHeaders(validators: Validators, { mount, name }: Representation): 
   return headers;
 }
 
+/** What Range makes of a file, where it counts. */
+export function rangeOf(
+  stat: Stat,
+  representation: Representation,
+  { isHead, conditions, nowMs }: Asked,
+): RangeDecision {
+  if (isHead || !conditions || conditions.range === '') return { kind: 'whole' };
+  const validators = validatorsOf(stat, representation);
+  return rangeCounts(conditions.ifRange, validators, nowMs)
+    ? decideRange(conditions.range, stat.size)
+    : { kind: 'whole' };
+}
+
+/** The answer with what we compressed: never a part of it. */
+export function variantReply(variant: Kept, representation: Representation, asked: Asked): Reply {
+  const { stat } = variant;
+  const early = preconditionReply(stat, representation, asked);
+  if (early) return early;
+  const { mount, name, encoding } = representation;
+  const headers = cacheHeaders(validatorsOf(stat, representation), representation);
+  if (encoding) headers.push(['Content-Encoding', encoding]);
+  headers.push(['Content-Type', mount.types.of(name)]);
+  const { length } = variant.bytes;
+  if (asked.isHead) headers.push(['Content-Length', String(length)]);
+  const head = renderHead(200, headers, mount);
+  if (asked.isHead) return { kind: 'empty', status: 200, head };
+  const pieces = [{ kind: 'file', offset: 0, length } as const];
+  const body = { length, pieces, chunk: variant.lend(), chunkOffset: 0, file: null };
+  return { kind: 'file', status: 200, head, body };
+}
+
 /** A file's answer. Takes over what `opened` holds; a reply without a body gives it back. */
 export function contentReply(opened: Opened, representation: Representation, asked: Asked): Reply {
   const early = preconditionReply(opened.stat, representation, asked);
@@ -234,36 +271,31 @@ export function contentReply(opened: Opened, representation: Representation, ask
   }
   const { mount, name, encoding } = representation;
   const { stat } = opened;
-  const validators = validatorsOf(stat);
   const type = mount.types.of(name);
-  const headers = cacheHeaders(validators, representation);
+  const headers = cacheHeaders(validatorsOf(stat, representation), representation);
   if (encoding) headers.push(['Content-Encoding', encoding]);
-  const { isHead, conditions, nowMs } = asked;
-  const range = isHead || !conditions ? '' : conditions.range;
-  if (range !== '' && rangeCounts(conditions?.ifRange ?? '', validators, nowMs)) {
-    const decision = decideRange(range, stat.size);
-    switch (decision.kind) {
-      case 'whole':
-        break;
-      case 'unsatisfiable':
-        release(opened);
-        return errorReply('GFS_RANGE_NOT_SATISFIABLE', mount, isHead, [
-          ['Content-Range', `bytes */${stat.size}`],
-        ]);
-      case 'one':
-        headers.push(['Content-Type', type], ACCEPT_RANGES);
-        return oneRangeReply(decision.range, headers, opened, mount);
-      case 'many':
-        headers.push(ACCEPT_RANGES);
-        return manyRangesReply(decision.ranges, type, headers, opened, mount, asked);
-      default: {
-        const impossible: never = decision;
-        throw new Error(`unknown range ${String(impossible)}`);
-      }
+  const { isHead } = asked;
+  const decision = rangeOf(stat, representation, asked);
+  switch (decision.kind) {
+    case 'whole':
+      headers.push(['Content-Type', type], ACCEPT_RANGES);
+      return wholeReply(200, headers, opened, mount, isHead);
+    case 'unsatisfiable':
+      release(opened);
+      return errorReply('GFS_RANGE_NOT_SATISFIABLE', mount, isHead, [
+        ['Content-Range', `bytes */${stat.size}`],
+      ]);
+    case 'one':
+      headers.push(['Content-Type', type], ACCEPT_RANGES);
+      return oneRangeReply(decision.range, headers, opened, mount);
+    case 'many':
+      headers.push(ACCEPT_RANGES);
+      return manyRangesReply(decision.ranges, type, headers, opened, mount, asked);
+    default: {
+      const impossible: never = decision;
+      throw new Error(`unknown range ${String(impossible)}`);
     }
   }
-  headers.push(['Content-Type', type], ACCEPT_RANGES);
-  return wholeReply(200, headers, opened, mount, isHead);
 }
 
 function wholeReply(

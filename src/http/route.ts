@@ -1,7 +1,8 @@
 /** Host and path → mount. Built once from the configuration; matching is pure. */
 import type { MountConfig } from '../config/types.js';
 import type { RootId, Storage } from '../storage/storage.js';
-import { createNegotiation, type Encoding } from './encodings.js';
+import { createCompression, type MountCompression } from './compression.js';
+import { createNegotiation, type Offer } from './encodings.js';
 import { normaliseHost } from './host.js';
 import { compileRules, type Rules } from './rules.js';
 import { toBytes } from './text.js';
@@ -24,8 +25,9 @@ export interface Mount {
   readonly fallback: string | null;
   /** Status → a file below the root, as bytes. */
   readonly errorPages: ReadonlyMap<number, string>;
-  /** Accept-Encoding → the precompressed siblings to look for, best first. */
-  readonly encodings: (acceptEncoding: string) => readonly Encoding[];
+  /** Accept-Encoding → the encodings to answer in, best first. */
+  readonly encodings: (acceptEncoding: string) => readonly Offer[];
+  readonly compression: MountCompression;
   /** Answers depend on Accept-Encoding. */
   readonly varies: boolean;
   readonly types: Types;
@@ -50,6 +52,8 @@ export function createRouter(
   const candidates = configs.flatMap((config) => {
     const storage = storageOf(config.volume);
     const prefix = config.path === '/' ? '' : toBytes(config.path);
+    const types = createTypes(config.types, config.charset, prefix);
+    const rules = compileRules(config);
     const mount: Mount = {
       name: config.name,
       prefix,
@@ -66,10 +70,11 @@ export function createRouter(
           statuses.map((status) => [status, toBytes(path)] as const),
         ),
       ),
-      encodings: createNegotiation(config.precompressed),
-      varies: config.precompressed.length > 0,
-      types: createTypes(config.types, config.charset, prefix),
-      rules: compileRules(config),
+      encodings: createNegotiation(config.precompressed, config.compress),
+      compression: createCompression(config, types, rules, storage.keepsUpTo ?? 0),
+      varies: config.precompressed.length > 0 || config.compress.length > 0,
+      types,
+      rules,
     };
     const patterns = config.hosts.length === 0 ? [''] : config.hosts;
     return patterns.map((pattern) => ({ mount, pattern, specificity: specificity(pattern) }));

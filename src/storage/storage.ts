@@ -125,8 +125,8 @@ export interface Opened {
   /** For the entries of a directory that was asked for with `listing`. */
   readonly folder: OpenFolder | null;
   readonly cache?: CacheNote;
-  /** Where the whole file is kept in memory: it may be had again without asking. */
-  readonly kept?: Kept | null;
+  /** Where the whole file is kept in memory: it may be had again without asking. Also where no body was asked for. */
+  readonly kept?: KeptFile | null;
   /** It is the very version that the request named as known: neither chunk nor file come with it. */
   readonly unchanged?: boolean;
   /**
@@ -173,8 +173,9 @@ export interface CacheNote {
   readonly collapsed: boolean;
 }
 
-/** A whole file in memory. */
+/** A whole file in memory, or a compressed form of one. */
 export interface Kept {
+  /** The file's. */
   readonly stat: Stat;
   readonly bytes: Uint8Array;
   /** Whether it may be given now without asking the volume; if so, that counts as a hit. `nowMs` is of performance.now(). */
@@ -183,6 +184,18 @@ export interface Kept {
   ttlMs(nowMs: number): number;
   /** All of it, for as long as it is being sent; to be released. */
   lend(): Chunk;
+}
+
+export type Compression = 'br' | 'gzip';
+
+export interface KeptFile extends Kept {
+  /** Its compressed form, if that is there; 'untried': it has to be made; 'none': it would hardly be smaller. */
+  variant(encoding: Compression): Kept | 'untried' | 'none';
+  /**
+   * Makes it, once for all who want it, and keeps it as long as the file. `done` gets null where it can't be had, or not
+   * before the deadline; it is never called from inside this call. `waitedMs`: as in OpenRequest.
+   */
+  compress(encoding: Compression, waitedMs: number, done: (variant: Kept | null) => void): Cancel;
 }
 
 /** What a volume says of itself. Times and order are those of its bricks' messages: several may come of one change. */
@@ -208,6 +221,8 @@ export const MAX_CHUNK = 1 << 20;
 export interface Storage {
   /** The name for logs and metrics. */
   readonly name: string;
+  /** Bytes: files up to this size may be kept whole. Where it is missing: none. */
+  readonly keepsUpTo?: number;
   /** Registers a folder to serve from, once at start. `path` is absolute on the volume, as bytes. */
   root(path: string, symlinks: SymlinkPolicy): RootId;
   /** Finds a file and, if wanted, its first bytes, in one job. `done` is never called from inside this call. */

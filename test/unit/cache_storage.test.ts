@@ -1,6 +1,7 @@
 /** The cache in front of a volume, on a volume of the test's own. */
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import { Compressor } from '../../src/storage/cache/compressor.js';
 import { Memory } from '../../src/storage/cache/memory.js';
 import type { OpenRequest, OpenResult } from '../../src/storage/storage.js';
 import { FakeVolume, gfidOf } from '../support/fake_volume.js';
@@ -18,6 +19,7 @@ function setUp(changes: Partial<CacheOptions> = {}, budget = 16 * MIB) {
     staleIfErrorMs: 60_000,
     requestTimeoutMs: 500,
     invalidate: true,
+    compressor: new Compressor(),
     log: quiet,
     ...changes,
   };

@@ -202,7 +202,8 @@ function answer(text: string, size: number, inline: boolean, rooms: readonly num
     range: text,
   };
   const asked = { isHead: false, conditions, nowMs: 0, nextBoundary: () => 'BoundarY' };
-  const reply = contentReply(opened, { mount, name: '/a.bin', encoding: null }, asked);
+  const representation = { mount, name: '/a.bin', encoding: null, compressed: false };
+  const reply = contentReply(opened, representation, asked);
   let sent = Buffer.alloc(0);
   if (reply.kind === 'file') {
     let turn = 0;

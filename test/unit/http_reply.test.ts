@@ -49,7 +49,7 @@ function opened(changes: Partial<Stat> = {}): { found: Opened; released: () => n
 
 const get: Asked = { isHead: false, conditions: null, nowMs: 0, nextBoundary: () => 'b' };
 const head: Asked = { ...get, isHead: true };
-const file = { mount, name: '/a.txt', encoding: null };
+const file = { mount, name: '/a.txt', encoding: null, compressed: false };
 
 test('the ETag differs with gfid, size, seconds and nanoseconds, and with nothing else', () => {
   const tags = [
@@ -100,7 +100,7 @@ describe('files', () => {
       cacheControl: [{ glob: '*.css', value: 'max-age=1' }],
       precompressed: ['gzip'],
     });
-    const representation = { mount: css, name: '/x.css', encoding: 'gzip' } as const;
+    const representation = { ...file, mount: css, name: '/x.css', encoding: 'gzip' } as const;
     const lines = contentReply(opened().found, representation, get).head.split('\r\n');
     for (const line of [
       'Content-Type: text/css',

@@ -50,7 +50,9 @@ export function answerFrom(
     case 'large':
       return { ...none, cache, file: request.body ? found.large.reader() : null };
     case 'file':
-      if (!request.body || stat.size === 0) return { ...none, cache };
+      if (!request.body || stat.size === 0) {
+        return { ...none, cache, kept: found.content && name };
+      }
       if (!found.content) return null;
       return { ...none, cache, chunk: found.content.lend(), kept: name };
     default: {

@@ -18,6 +18,7 @@ import type {
   SymlinkPolicy,
 } from '../storage.js';
 import { answerFrom, lendOnce, type Outcome } from './answers.js';
+import type { Compressor } from './compressor.js';
 import type { Content, Found, Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter } from './flights.js';
@@ -35,6 +36,8 @@ export interface CacheOptions {
   readonly requestTimeoutMs: number;
   /** Whether what the volume says of changes counts. */
   readonly invalidate: boolean;
+  /** Of all volumes together. */
+  readonly compressor: Compressor;
   readonly log: Logger;
 }
 
@@ -85,7 +88,9 @@ export class CachedStorage implements Storage {
     private readonly memory: Memory,
     private readonly options: CacheOptions,
   ) {
-    this.#shelf = new Shelf(memory, this.#watches, () => {
+    const { compressor, requestTimeoutMs } = options;
+    const workshop = { memory, compressor, requestTimeoutMs };
+    this.#shelf = new Shelf(memory, this.#watches, workshop, () => {
       this.#counts.hits += 1;
     });
     this.#silence = new Silence(inner.name, options.log);
@@ -94,6 +99,10 @@ export class CachedStorage implements Storage {
 
   get name(): string {
     return this.inner.name;
+  }
+
+  get keepsUpTo(): number {
+    return this.options.maxObjectBytes;
   }
 
   stats(): CacheStats {

@@ -1,8 +1,9 @@
 /** What a cache knows: names, and the files that they stand for. */
-import type { Chunk, Kept, Stat } from '../storage.js';
+import type { Cancel, Chunk, Compression, Kept, KeptFile, Stat } from '../storage.js';
 import type { Large } from './large.js';
 import { Item } from './lru.js';
 import type { Memory } from './memory.js';
+import { type Variant, Variants, type Workshop } from './variants.js';
 import type { Watch, Watches } from './watches.js';
 
 /**
@@ -25,6 +26,8 @@ export class Content extends Item {
   readonly names = new Set<Name>();
   /** Lent to whoever sends it. */
   readonly chunk: Chunk;
+  /** null: none has been wanted yet. */
+  #variants: Variants | null = null;
 
   constructor(
     readonly stat: Stat,
@@ -49,6 +52,17 @@ export class Content extends Item {
   lend(): Chunk {
     this.users += 1;
     return this.chunk;
+  }
+
+  /** Its compressed forms. */
+  variants(workshop: Workshop): Variants {
+    this.#variants ??= new Variants(this, workshop);
+    return this.#variants;
+  }
+
+  /** It is forgotten by whoever calls. */
+  end(): void {
+    this.#variants?.drop();
   }
 }
 
@@ -76,12 +90,13 @@ const NOTHING: Found = { kind: 'absent', errno: 0 };
 export interface Ground {
   readonly watches: Watches;
   readonly memory: Memory;
+  readonly workshop: Workshop;
   readonly onHit: () => void;
   readonly forget: (name: Name) => void;
 }
 
 /** Candidates under a root, and what they led to. */
-export class Name extends Item implements Kept {
+export class Name extends Item implements KeptFile {
   /** Whether it is still what its key stands for. */
   alive = true;
   /** It rests on these: gfids of the way to it, and its own. */
@@ -118,13 +133,34 @@ export class Name extends Item implements Kept {
 
   /** Of the whole file. */
   get bytes(): Uint8Array {
-    if (this.found.kind !== 'file' || !this.found.content) throw new Error('it is not kept whole');
-    return this.found.content.body;
+    if (!this.content) throw new Error('it is not kept whole');
+    return this.content.body;
   }
 
   lend(): Chunk {
-    if (this.found.kind !== 'file' || !this.found.content) throw new Error('it is not kept whole');
-    return this.found.content.lend();
+    if (!this.content) throw new Error('it is not kept whole');
+    return this.content.lend();
+  }
+
+  /** null: it stands for no file that is kept whole. */
+  get content(): Content | null {
+    return this.#found.kind === 'file' ? this.#found.content : null;
+  }
+
+  variant(encoding: Compression): Kept | 'untried' | 'none' {
+    const { content } = this;
+    if (!content) return 'none';
+    const found = content.variants(this.ground.workshop).find(encoding);
+    return typeof found === 'string' ? found : new KeptVariant(this, content.stat, found);
+  }
+
+  compress(encoding: Compression, waitedMs: number, done: (variant: Kept | null) => void): Cancel {
+    const { content } = this;
+    if (!content) throw new Error('it is not kept whole');
+    const { stat } = content;
+    return content
+      .variants(this.ground.workshop)
+      .make(encoding, waitedMs, (made) => done(made && new KeptVariant(this, stat, made)));
   }
 
   get watches(): readonly Watch[] {
@@ -178,9 +214,12 @@ export class Name extends Item implements Kept {
   use(nowMs: number): void {
     const { memory } = this.ground;
     memory.useObject(this, nowMs);
-    if (this.found.kind === 'file' && this.found.content) {
-      memory.useObject(this.found.content, nowMs);
-    }
+    if (this.content) memory.useObject(this.content, nowMs);
+  }
+
+  /** Before the file itself, so that it is given up before that. */
+  useVariant(variant: Variant, nowMs: number): void {
+    this.ground.memory.useObject(variant, nowMs);
   }
 
   /** It is forgotten by whoever calls. */
@@ -196,10 +235,37 @@ export class Name extends Item implements Kept {
 
   /** With it its file would go. */
   override get isInUse(): boolean {
-    return this.found.kind === 'file' && this.found.content !== null && this.found.content.isInUse;
+    return this.content?.isInUse === true;
   }
 
   override evicted(): void {
     this.ground.forget(this);
+  }
+}
+
+/** A compressed form of the file that a name stands for: it may be given for as long as that may. */
+class KeptVariant implements Kept {
+  constructor(
+    private readonly name: Name,
+    readonly stat: Stat,
+    private readonly variant: Variant,
+  ) {}
+
+  get bytes(): Uint8Array {
+    return this.variant.bytes;
+  }
+
+  take(nowMs: number): boolean {
+    if (!this.variant.held) return false;
+    this.name.useVariant(this.variant, nowMs);
+    return this.name.take(nowMs);
+  }
+
+  ttlMs(nowMs: number): number {
+    return this.name.ttlMs(nowMs);
+  }
+
+  lend(): Chunk {
+    return this.variant.lend();
   }
 }

@@ -64,6 +64,9 @@ export class Lru {
     this.#bytes -= item.cost;
     this.#count -= 1;
     this.#takeOut(item);
+    // Who still knows it must not keep its neighbours.
+    item.newer = null;
+    item.older = null;
   }
 
   /** The least recently used that has no users; null: none is near the end. Those that have some are being used. */

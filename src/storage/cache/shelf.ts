@@ -3,6 +3,7 @@ import type { Stat } from '../storage.js';
 import { Content, type Found, type Ground, Name } from './entries.js';
 import { type Large, sameVersion } from './large.js';
 import type { Memory } from './memory.js';
+import type { Workshop } from './variants.js';
 import type { Watches } from './watches.js';
 
 export const isIdentical = (a: Stat, b: Stat): boolean =>
@@ -20,9 +21,10 @@ export class Shelf {
   constructor(
     private readonly memory: Memory,
     watches: Watches,
+    workshop: Workshop,
     onHit: () => void,
   ) {
-    this.#ground = { watches, memory, onHit, forget: (name) => this.forget(name) };
+    this.#ground = { watches, memory, workshop, onHit, forget: (name) => this.forget(name) };
   }
 
   get size(): number {
@@ -75,6 +77,7 @@ export class Shelf {
   discard(content: Content): void {
     const { gfid } = content.stat;
     this.memory.dropObject(content);
+    content.end();
     if (this.#contents.get(gfid) === content) this.#contents.delete(gfid);
     for (const name of [...content.names]) this.forget(name);
   }
