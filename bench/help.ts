@@ -1,5 +1,4 @@
 /** What `npm run bench -- --help` says. */
-import { PARTS } from './dataset/parts.js';
 import { DEFAULT_HUNG_SECONDS, FAULTS, FAULTS_TITLE } from './faults/scenario.js';
 import { DEFAULT_ROUNDS, DEFAULT_SECONDS } from './options.js';
 import { DEFAULT_PEERS, PEERS } from './peers/index.js';
@@ -34,7 +33,7 @@ ${list(VOLUME_PROFILES)}
   --peers A,B            peers, in this order (default ${DEFAULT_PEERS.join(',')})
   --rounds N             rounds that count, after one that warms up (default ${DEFAULT_ROUNDS})
   --seconds S            how long a peer is measured in a round (default ${DEFAULT_SECONDS})
-  --files N              small files of cold-4k and mixed, for shorter tries (default ${PARTS.small.count})
+  --files N              at most so many files of each size, for shorter tries
   --hung S               how long the brick hangs in ${FAULTS} (default ${DEFAULT_HUNG_SECONDS})
   --load wrk|autocannon  what makes the load (default wrk, where it is installed)
   --json FILE            write all raw figures to FILE

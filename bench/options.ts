@@ -20,8 +20,8 @@ export interface Options {
   readonly rounds: number;
   /** How long one peer is measured in one round, in seconds. */
   readonly seconds: number;
-  /** How many files `cold-4k` and `mixed` ask for. */
-  readonly smallFiles: number;
+  /** No part of the dataset has more files. */
+  readonly mostFiles: number;
   /** What makes the load. */
   readonly generator: string;
   /** Where the raw figures go as JSON; null: nowhere. */
@@ -132,7 +132,7 @@ export function readOptions(argv: readonly string[]): Options | null {
   const scenarios = names(named, { ...SCENARIOS, [FAULTS]: null }, 'scenario');
   const generator = values.load ?? defaultGenerator();
   names([generator], GENERATORS, 'load generator');
-  const { count } = PARTS.small;
+  const { count } = PARTS.many;
   return {
     scenarios: scenarios.filter((name) => name !== FAULTS),
     faults: scenarios.includes(FAULTS),
@@ -140,7 +140,7 @@ export function readOptions(argv: readonly string[]): Options | null {
     peers: names(peers, PEERS, 'peer'),
     rounds: number(values.rounds, '--rounds', DEFAULT_ROUNDS),
     seconds: number(values.seconds, '--seconds', DEFAULT_SECONDS),
-    smallFiles: number(values.files, '--files', count, count),
+    mostFiles: number(values.files, '--files', count, count),
     generator,
     json: values.json ?? null,
     svg: values.svg ?? null,

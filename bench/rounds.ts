@@ -69,12 +69,12 @@ async function measureBesideIdle(
   timing: Timing,
   memoryBefore: number,
 ): Promise<Sample> {
-  const { idle } = options.task;
-  if (idle === null || peer.port === null) {
+  const { idleConnections } = options.task;
+  if (idleConnections === 0 || peer.port === null) {
     return { ...(await measure(peer, options, timing)), idleConnectionBytes: null };
   }
   const logFile = join(options.workDir, 'idle.log');
-  const held = await IdleConnections.open(peer.port, idle.count, idle.file.path, logFile);
+  const held = await IdleConnections.open(peer.port, idleConnections, logFile);
   try {
     const memory = await residentMemory(await peer.pids());
     const cpuBefore = await held.cpuSeconds();
@@ -89,7 +89,7 @@ async function measureBesideIdle(
         .join(', '),
       loadCpuSeconds: sample.loadCpuSeconds + cpu,
       otherCpuSeconds: Math.max(0, sample.otherCpuSeconds - cpu),
-      idleConnectionBytes: (memory - memoryBefore) / idle.count,
+      idleConnectionBytes: (memory - memoryBefore) / idleConnections,
     };
   } finally {
     await held.close();

@@ -42,7 +42,7 @@ const atLeast = (factor: number, peer: string, subject = SUBJECT, metric = reque
 });
 
 const requests = (plan: Plan, connections: number): Task => ({
-  ...{ kind: 'requests', plan, connections, idle: null },
+  ...{ kind: 'requests', plan, connections, idleConnections: 0 },
 });
 
 /** Of what any server has at hand. */
@@ -82,7 +82,7 @@ const downloads = (connections: number, title: string, goals: readonly Goal[]): 
   goals,
   parts: ['large'],
   task: (dataset) => ({
-    ...{ kind: 'downloads', plan: wholePlan(dataset, 'large'), connections, idle: null },
+    ...{ kind: 'downloads', plan: wholePlan(dataset, 'large'), connections, idleConnections: 0 },
   }),
 });
 
@@ -93,13 +93,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   // Before those that let nginx keep thousands of files open: both need descriptors.
   'idle-10k': {
     ...hot,
-    title: `one file of 4 KiB, ${MANY} connections, beside 10,000 that ask once in 6 s`,
+    title: `one file of 4 KiB, ${MANY} connections, beside 10,000 idle ones`,
     metrics: IDLE_METRICS,
     takes: ({ keepsConnections }) => keepsConnections,
     parts: ['hot-4k'],
     task: (dataset) => ({
       ...requests(wholePlan(dataset, 'hot-4k'), MANY),
-      idle: { count: IDLE, file: firstOf(dataset, 'hot-4k') },
+      idleConnections: IDLE,
     }),
   },
   'cold-4k': coldFiles('small', '10,000', [

@@ -20,7 +20,7 @@ type Log = (line: string) => void;
 export interface StageOptions {
   readonly peers: readonly string[];
   readonly parts: readonly Part[];
-  readonly smallFiles: number;
+  readonly mostFiles: number;
   readonly volumeOptions: Readonly<Record<string, string>>;
   readonly gfserveVolume: readonly string[];
   readonly cacheSection: CacheSection;
@@ -41,7 +41,7 @@ export interface Stage {
 async function fill(
   cluster: Cluster,
   localDir: string,
-  { peers, parts, smallFiles }: StageOptions,
+  { peers, parts, mostFiles }: StageOptions,
   log: Log,
 ): Promise<Dataset> {
   const mount = await cluster.mount(VOLUME);
@@ -50,7 +50,7 @@ async function fill(
   const dataset = await writeDataset({
     roots: peers.includes(NGINX_LOCAL) ? [mount, localDir] : [mount],
     parts,
-    smallFiles,
+    mostFiles,
     progress: (part, done) => {
       const line = `writing ${part}: ${Math.floor(done * 10) * 10} %`;
       if (line !== told && PARTS[part].count > 1) log(line);

@@ -67,20 +67,20 @@ export interface WriteOptions {
   /** Each gets all files: the mounted volume, and a local folder where one is needed. */
   readonly roots: readonly string[];
   readonly parts: readonly Part[];
-  /** How many files the part `small` has. */
-  readonly smallFiles: number;
+  /** Parts with more files have only so many. */
+  readonly mostFiles: number;
   /** Gets the share of a part that is done, again and again. */
   readonly progress: (part: Part, done: number) => void;
 }
 
 /** Writes the parts that are asked for. */
 export async function writeDataset(options: WriteOptions): Promise<Dataset> {
-  const { roots, parts, smallFiles, progress } = options;
+  const { roots, parts, mostFiles, progress } = options;
   const dataset = Object.fromEntries(
     PART_NAMES.map((part): [Part, readonly DataFile[]] => [part, []]),
   ) as Record<Part, readonly DataFile[]>;
   for (const part of parts) {
-    const count = part === 'small' ? smallFiles : PARTS[part].count;
+    const count = Math.min(PARTS[part].count, mostFiles);
     dataset[part] = await writePart(roots, part, count, (done) => progress(part, done));
   }
   return dataset;

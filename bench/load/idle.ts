@@ -10,13 +10,8 @@ export class IdleConnections {
   private constructor(private readonly holder: Child) {}
 
   /** Opens them and waits until each has had an answer. @param logFile for what goes wrong */
-  static async open(
-    port: number,
-    count: number,
-    path: string,
-    logFile: string,
-  ): Promise<IdleConnections> {
-    const command = [process.execPath, PROGRAM, String(port), String(count), path];
+  static async open(port: number, count: number, logFile: string): Promise<IdleConnections> {
+    const command = [process.execPath, PROGRAM, String(port), String(count)];
     const holder = new Child(command, logFile, ANSWER_MS);
     try {
       await holder.line();

@@ -1,7 +1,7 @@
 /**
- * A program: holds idle connections. Arguments: port, their number, a path. It prints a line when all are open and
- * each has had one answer. Then each asks once in `EVERY_MS`, as gfserve closes connections that were idle for 10 s
- * and nginx those that were for 75 s. Each line of its input is answered with the number of those lost so far.
+ * A program: holds idle connections. Arguments: port, their number. It prints a line when all are open and each has had
+ * an answer. Each asks once in `EVERY_MS`, as gfserve closes connections that were idle for 10 s and nginx those that
+ * were for 75 s. Each line of its input is answered with the number of those lost so far.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -11,8 +11,10 @@ const TICK_MS = 20;
 /** Connections being opened at once; fewer than any server's backlog. */
 const OPENING = 100;
 
-const [port = '', count = '', path = ''] = process.argv.slice(2);
-const request = `HEAD ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+const [port = '', count = ''] = process.argv.slice(2);
+/** No server looks at a file for it: gfserve answers 204, nginx 405. Over FUSE a file each would be too much. */
+const REQUEST = 'OPTIONS / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+const ANSWER = /^HTTP\/1\.1 (204|405)/;
 /** Those that are open, the one that is to ask next first. */
 const resting: { readonly socket: Socket; readonly due: number }[] = [];
 let lost = 0;
@@ -31,9 +33,9 @@ function open(): Promise<void> {
       socket.destroy();
       resolve();
     };
-    socket.on('connect', () => socket.write(request));
+    socket.on('connect', () => socket.write(REQUEST));
     socket.on('data', (data) => {
-      if (!data.toString('latin1', 0, 12).startsWith('HTTP/1.1 200')) lose();
+      if (!ANSWER.test(data.toString('latin1', 0, 12))) lose();
       else rest(socket);
       resolve();
     });
@@ -55,7 +57,7 @@ function askDue(): void {
   let count = 0;
   while ((resting[count]?.due ?? Number.POSITIVE_INFINITY) <= now) count += 1;
   for (const { socket } of resting.splice(0, count)) {
-    if (socket.writable) socket.write(request);
+    if (socket.writable) socket.write(REQUEST);
   }
 }
 

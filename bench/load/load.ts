@@ -1,5 +1,4 @@
 /** What is asked of a peer, and what came of it. */
-import type { DataFile } from '../dataset/parts.js';
 import type { Plan, ReadyRequest } from './plan.js';
 
 /** A scenario's work, the same in all rounds. */
@@ -11,8 +10,8 @@ export interface Task {
   readonly kind: 'requests' | 'downloads';
   readonly plan: Plan;
   readonly connections: number;
-  /** Connections beside those, which hardly ever ask for anything: for `file`. */
-  readonly idle: { readonly count: number; readonly file: DataFile } | null;
+  /** Beside those, and hardly ever asking for anything. */
+  readonly idleConnections: number;
 }
 
 export interface Timing {
