@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
+import { PATH } from './programs.js';
 
 export interface Machine {
   readonly cores: number;
@@ -22,10 +23,9 @@ const VERSION_COMMANDS: Readonly<Record<string, readonly [string, ...string[]]>>
 
 /** The first version number a program prints; null when it can't be run. */
 function versionOf([program, ...args]: readonly [string, ...string[]]): string | null {
-  const path = `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`;
   const { error, stdout, stderr } = spawnSync(program, args, {
     encoding: 'utf8',
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, PATH },
   });
   if (error !== undefined) return null;
   return /\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? '?';

@@ -1,16 +1,17 @@
 /** `npm run bench`. See options.ts for its command line. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Cleanup } from './cleanup.js';
 import { judgeFaults, renderFaults } from './faults/report.js';
-import { type FaultResult, runFaults } from './faults/scenario.js';
+import { judge, type Verdict } from './goals.js';
+import { help } from './help.js';
 import { describeMachine, type Machine } from './machine.js';
-import { help, type Options, readOptions, UsageError } from './options.js';
-import { judge, renderScenario, type Verdict } from './report.js';
-import { runRounds, type Samples } from './rounds.js';
-import { SCENARIOS } from './scenarios.js';
-import { type Stage, setStage } from './stage.js';
-import { figure } from './table.js';
+import { measure } from './measure.js';
+import { type Options, readOptions, UsageError } from './options.js';
+import { outcomes, renderOverview } from './overview.js';
+import { parseRecord, type RunRecord, samplesOf } from './record.js';
+import { renderScenario } from './report.js';
+import { plot } from './svg/plot.js';
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -30,110 +31,52 @@ function printMachine(machine: Machine): void {
   say(`versions: node ${machine.node}, ${versions.join(', ')}`);
 }
 
-function printVolume({ volumeOptions }: Stage): void {
-  const options = Object.entries(volumeOptions).map(([key, value]) => `${key}=${value}`);
-  say(`volume: replica 3 on loopback; options: ${options.sort().join(' ')}`);
-}
-
-async function runScenario(name: string, options: Options, stage: Stage): Promise<Samples> {
-  const scenario = SCENARIOS[name];
-  if (scenario === undefined) throw new Error(`no scenario ${name}`);
-  const [main] = scenario.metrics;
-  return await runRounds({
-    rounds: options.rounds,
-    seconds: options.seconds,
-    peers: stage.peers,
-    brickPids: stage.brickPids,
-    work: (seconds, seed) => scenario.work({ ...stage, seconds, seed }),
-    onSample: (peer, round, sample) => {
-      const which = round === 0 ? 'warm-up' : `round ${round} of ${options.rounds}`;
-      const value =
-        main === undefined ? '' : `${figure(main.of(sample), main.digits)} ${main.title}`;
-      const errors = sample.errors === 0 ? '' : `, ERRORS: ${sample.errorText}`;
-      tell(`${name}, ${which}: ${peer} ${value}${errors}`);
-    },
-  });
-}
-
-/** What a run has found, for the report and for `--json`. */
-interface Findings {
-  readonly stage: Stage | null;
-  readonly results: ReadonlyMap<string, Samples>;
-  readonly faults: ReadonlyMap<string, FaultResult> | null;
-}
-
-async function measure(options: Options, cleanup: Cleanup): Promise<Findings> {
-  const results = new Map<string, Samples>();
-  // One cluster after the other: an idle one costs processor time too.
-  const own = new Cleanup();
-  cleanup.add('the stage', () => own.run());
-  const stage = options.scenarios.length > 0 ? await setStage(options, own, tell) : null;
-  if (stage !== null) {
-    for (const name of options.scenarios) {
-      results.set(name, await runScenario(name, options, stage));
-    }
-    await own.run();
-  }
-  const faults = options.faults ? await runFaults(options, cleanup, tell) : null;
-  return { stage, results, faults };
-}
-
 /** Prints the report. @returns which goals are met */
-function report(
-  options: Options,
-  machine: Machine,
-  { stage, results, faults }: Findings,
-): readonly Verdict[] {
+function report(record: RunRecord): readonly Verdict[] {
+  const { machine, peers, volumeOptions, generator, rounds, seconds, faults } = record;
+  const all = outcomes((name) => samplesOf(record, name));
   const verdicts: Verdict[] = [];
   say('');
   printMachine(machine);
-  if (stage !== null) {
-    printVolume(stage);
-    for (const [name, { setup }] of stage.peers) say(`${name}: ${setup}`);
+  if (all.length > 0) {
+    const options = Object.entries(volumeOptions).map(([key, value]) => `${key}=${value}`);
+    say(`volume: replica 3 on loopback; options: ${options.sort().join(' ')}`);
+    say(`load: ${generator}; ${rounds} rounds of ${seconds} s`);
   }
-  for (const [name, { setup }] of faults ?? []) say(`${name} in faults: ${setup}`);
+  for (const [name, setup] of Object.entries(peers)) say(`${name}: ${setup}`);
+  for (const [name, { setup }] of Object.entries(faults?.peers ?? {})) {
+    say(`${name} in faults: ${setup}`);
+  }
   say('');
-  for (const [name, samples] of results) {
-    const scenario = SCENARIOS[name];
-    if (scenario === undefined) continue;
+  for (const { name, scenario, samples } of all) {
     verdicts.push(...scenario.goals.map((goal) => judge(name, goal, samples)));
     say(renderScenario(name, scenario, samples, machine.cores));
   }
+  if (all.length > 1) say(renderOverview(all));
   if (faults !== null) {
     verdicts.push(judgeFaults(faults));
-    say(renderFaults(faults, options.hungSeconds));
+    say(renderFaults(faults));
   }
   for (const { text } of verdicts) say(text);
   return verdicts;
 }
 
-async function writeJson(
-  file: string,
-  options: Options,
-  machine: Machine,
-  found: Findings,
-): Promise<void> {
-  const { rounds, seconds, hungSeconds } = options;
-  const setups = [...(found.stage?.peers ?? [])].map(([name, { setup }]) => [name, setup]);
-  const results = [...found.results].map(([name, own]) => [name, Object.fromEntries(own)]);
-  const record = {
-    format: 1,
-    machine,
-    volumeOptions: found.stage?.volumeOptions ?? options.volumeOptions,
-    peers: Object.fromEntries(setups) as unknown,
-    rounds,
-    seconds,
-    results: Object.fromEntries(results) as unknown,
-    ...(found.faults && { faults: { hungSeconds, peers: Object.fromEntries(found.faults) } }),
-  };
-  await writeFile(resolve(file), `${JSON.stringify(record, null, 2)}\n`);
+async function recordOf(options: Options, cleanup: Cleanup): Promise<RunRecord> {
+  if (options.from === null) return await measure(options, describeMachine(), cleanup, tell);
+  const json = await readFile(resolve(options.from), 'utf8');
+  try {
+    return parseRecord(json);
+  } catch (error) {
+    throw new Error(`${options.from}: ${(error as Error).message}`);
+  }
 }
 
 async function bench(options: Options, cleanup: Cleanup): Promise<readonly Verdict[]> {
-  const machine = describeMachine();
-  const found = await measure(options, cleanup);
-  const verdicts = report(options, machine, found);
-  if (options.json !== null) await writeJson(options.json, options, machine, found);
+  const record = await recordOf(options, cleanup);
+  const verdicts = report(record);
+  const { json, svg } = options;
+  if (json !== null) await writeFile(resolve(json), `${JSON.stringify(record, null, 2)}\n`);
+  if (svg !== null) await writeFile(resolve(svg), plot(record));
   return verdicts;
 }
 

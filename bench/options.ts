@@ -1,8 +1,11 @@
-/** The command line of `npm run bench`. See HELP. */
+/** The command line of `npm run bench`. See help.ts. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_HUNG_SECONDS, FAULTS, FAULTS_TITLE } from './faults/scenario.js';
+import { PARTS } from './dataset/parts.js';
+import { DEFAULT_HUNG_SECONDS, FAULTS } from './faults/scenario.js';
+import { defaultGenerator, GENERATORS } from './load/generators.js';
 import { DEFAULT_PEERS, PEERS } from './peers/index.js';
+import type { CacheSection } from './peers/peer.js';
 import { SCENARIOS } from './scenarios.js';
 import { DEFAULT_PROFILE, VOLUME_PROFILES } from './volume.js';
 
@@ -17,58 +20,37 @@ export interface Options {
   readonly rounds: number;
   /** How long one peer is measured in one round, in seconds. */
   readonly seconds: number;
+  /** No part of the dataset has more files. */
+  readonly mostFiles: number;
+  /** What makes the load. */
+  readonly generator: string;
   /** Where the raw figures go as JSON; null: nowhere. */
   readonly json: string | null;
+  /** Where the plot goes; null: nowhere. */
+  readonly svg: string | null;
+  /** An earlier run's JSON, to be shown instead of a run; null: none. */
+  readonly from: string | null;
   readonly strict: boolean;
   /** The volume's options: a profile's, and over them those of the command line. */
   readonly volumeOptions: Readonly<Record<string, string>>;
   /** Further lines of gfserve's `[volume]` section. */
   readonly gfserveVolume: readonly string[];
+  readonly cacheSection: CacheSection;
   /** Another built checkout of gfserve, as an absolute path; null: none. */
   readonly other: string | null;
 }
 
 export class UsageError extends Error {}
 
-const list = (entries: Readonly<Record<string, { readonly title: string }>>): string =>
-  Object.entries(entries)
-    .map(([name, { title }]) => `  ${name.padEnd(18)}${title}`)
-    .join('\n');
+export const DEFAULT_ROUNDS = 3;
+export const DEFAULT_SECONDS = 5;
+export const CACHE_SECTIONS = ['all', 'own', 'none'] as const satisfies readonly CacheSection[];
 
-export const help =
-  (): string => `The same work against gfserve and what else serves from GlusterFS, on a cluster of its own.
-
-Usage: npm run bench [-- SCENARIO... OPTIONS]
-
-Scenarios (default: all but ${FAULTS}):
-${list(SCENARIOS)}
-${list({ [FAULTS]: { title: FAULTS_TITLE } })}
-
-Peers:
-${list(PEERS)}
-
-Profiles of volume options:
-${list(VOLUME_PROFILES)}
-
-  --peers A,B            peers, in this order (default ${DEFAULT_PEERS.join(',')})
-  --rounds N             rounds that count, after one that warms up (default 3)
-  --seconds S            how long a peer is measured in a round (default 10)
-  --hung S               how long the brick hangs in ${FAULTS} (default ${DEFAULT_HUNG_SECONDS})
-  --json FILE            write all raw figures to FILE
-  --strict               a goal that is missed makes the exit status 1
-  --profile NAME         volume options (default ${DEFAULT_PROFILE})
-  --volume-option K=V    one more volume option; may be repeated
-  --gfserve-volume LINE  a line for gfserve's [volume] section, as "threads = 16"; may be repeated
-  --other DIR            a built checkout of gfserve, for the peer gfserve-other
-  -h, --help
-
-Exit status: 0 done, 1 failed or (with --strict) a goal missed, 2 wrong usage.`;
-
-function number(text: string | undefined, what: string, fallback: number): number {
+function number(text: string | undefined, what: string, fallback: number, most = 3600): number {
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 3600) {
-    throw new UsageError(`${what} must be a whole number from 1 to 3600, not ${text}`);
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new UsageError(`${what} must be a whole number from 1 to ${most}, not ${text}`);
   }
   return value;
 }
@@ -100,11 +82,16 @@ function parse(argv: readonly string[]) {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         hung: { type: 'string' },
+        files: { type: 'string' },
+        load: { type: 'string' },
         json: { type: 'string' },
+        svg: { type: 'string' },
+        from: { type: 'string' },
         strict: { type: 'boolean' },
         profile: { type: 'string' },
         'volume-option': { type: 'string', multiple: true },
         'gfserve-volume': { type: 'string', multiple: true },
+        'cache-section': { type: 'string' },
         other: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -112,6 +99,25 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+const BY_DEFAULT: readonly string[] = Object.entries(SCENARIOS)
+  .filter(([, { onlyWhenNamed }]) => !onlyWhenNamed)
+  .map(([name]) => name);
+
+function cacheSection(text: string | undefined): CacheSection {
+  if (text === undefined) return 'all';
+  const section = CACHE_SECTIONS.find((known) => known === text);
+  if (section === undefined) {
+    throw new UsageError(`--cache-section must be ${CACHE_SECTIONS.join(', ')}, not ${text}`);
+  }
+  return section;
+}
+
+/** Which volume options: a profile's, and over them single ones. */
+function volumeOptions(profile: string, single: readonly string[]): Record<string, string> {
+  names([profile], VOLUME_PROFILES, 'profile');
+  return { ...VOLUME_PROFILES[profile]?.options, ...Object.fromEntries(single.map(keyValue)) };
 }
 
 /** null: help was asked for. @throws UsageError */
@@ -122,24 +128,27 @@ export function readOptions(argv: readonly string[]): Options | null {
   if (peers.includes('gfserve-other') && values.other === undefined) {
     throw new UsageError('the peer gfserve-other needs --other DIR');
   }
-  const named = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+  const named = positionals.length === 0 ? BY_DEFAULT : positionals;
   const scenarios = names(named, { ...SCENARIOS, [FAULTS]: null }, 'scenario');
-  const profile = values.profile ?? DEFAULT_PROFILE;
-  names([profile], VOLUME_PROFILES, 'profile');
+  const generator = values.load ?? defaultGenerator();
+  names([generator], GENERATORS, 'load generator');
+  const { count } = PARTS.many;
   return {
     scenarios: scenarios.filter((name) => name !== FAULTS),
     faults: scenarios.includes(FAULTS),
     hungSeconds: number(values.hung, '--hung', DEFAULT_HUNG_SECONDS),
     peers: names(peers, PEERS, 'peer'),
-    rounds: number(values.rounds, '--rounds', 3),
-    seconds: number(values.seconds, '--seconds', 10),
+    rounds: number(values.rounds, '--rounds', DEFAULT_ROUNDS),
+    seconds: number(values.seconds, '--seconds', DEFAULT_SECONDS),
+    mostFiles: number(values.files, '--files', count, count),
+    generator,
     json: values.json ?? null,
+    svg: values.svg ?? null,
+    from: values.from ?? null,
     strict: values.strict === true,
-    volumeOptions: {
-      ...VOLUME_PROFILES[profile]?.options,
-      ...Object.fromEntries((values['volume-option'] ?? []).map(keyValue)),
-    },
+    volumeOptions: volumeOptions(values.profile ?? DEFAULT_PROFILE, values['volume-option'] ?? []),
     gfserveVolume: values['gfserve-volume'] ?? [],
+    cacheSection: cacheSection(values['cache-section']),
     other: values.other === undefined ? null : resolve(values.other),
   };
 }

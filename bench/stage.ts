@@ -1,13 +1,15 @@
 /** What is there before the first measurement: a cluster, a volume full of files, the peers. */
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster } from '../test/support/cluster/cluster.js';
 import type { Cleanup } from './cleanup.js';
-import { type Dataset, writeDataset } from './dataset.js';
+import { type Dataset, PARTS, type Part } from './dataset/parts.js';
+import { writeDataset } from './dataset/write.js';
+import type { Generator } from './load/load.js';
 import { PEERS } from './peers/index.js';
-import type { Ground, Peer } from './peers/peer.js';
-import { verify } from './verify.js';
+import { NGINX_LOCAL } from './peers/nginx.js';
+import type { CacheSection, Ground, Peer } from './peers/peer.js';
 
 const PREFIX = 'gfserve-bench-';
 const VOLUME = 'bench';
@@ -17,29 +19,43 @@ type Log = (line: string) => void;
 
 export interface StageOptions {
   readonly peers: readonly string[];
+  readonly parts: readonly Part[];
+  readonly mostFiles: number;
   readonly volumeOptions: Readonly<Record<string, string>>;
   readonly gfserveVolume: readonly string[];
+  readonly cacheSection: CacheSection;
   readonly other: string | null;
+  readonly generator: Generator;
 }
 
 export interface Stage {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly dataset: Dataset;
-  /** A file with the small files' paths, one a line. */
-  readonly smallPathsFile: string;
   readonly brickPids: readonly number[];
   /** All options of the volume that are not at their defaults. */
   readonly volumeOptions: Readonly<Record<string, string>>;
+  /** A folder for files of ours. */
+  readonly workDir: string;
 }
 
-async function fill(cluster: Cluster, log: Log): Promise<Dataset> {
+async function fill(
+  cluster: Cluster,
+  localDir: string,
+  { peers, parts, mostFiles }: StageOptions,
+  log: Log,
+): Promise<Dataset> {
   const mount = await cluster.mount(VOLUME);
   const start = performance.now();
-  let told = 0;
-  const dataset = await writeDataset(mount, (done) => {
-    if (done < told + 0.25) return;
-    told = done;
-    log(`writing files: ${Math.round(done * 100)} %`);
+  let told = '';
+  const dataset = await writeDataset({
+    roots: peers.includes(NGINX_LOCAL) ? [mount, localDir] : [mount],
+    parts,
+    mostFiles,
+    progress: (part, done) => {
+      const line = `writing ${part}: ${Math.floor(done * 10) * 10} %`;
+      if (line !== told && PARTS[part].count > 1) log(line);
+      told = line;
+    },
   });
   // The client that wrote the files knows them: the peers get a new one.
   await cluster.unmount(VOLUME);
@@ -64,12 +80,6 @@ async function startPeers(
     const peer = await kind.start(ground);
     cleanup.add(name, () => peer.stop());
     log(`${name}: ${peer.setup}`);
-    if (peer.port !== null) {
-      const count = await verify(peer.port, ground.dataset).catch((error: unknown) => {
-        throw new Error(`${name} serves wrong: ${(error as Error).message}`);
-      });
-      log(`${name}: ${count} files have the right sha256`);
-    }
     peers.set(name, peer);
   }
   return peers;
@@ -90,21 +100,21 @@ export async function setStage(options: StageOptions, cleanup: Cleanup, log: Log
   const cluster = await Cluster.up({ dir, nodes: NODES, log });
   cleanup.add('the cluster', () => cluster.down());
   await cluster.createVolume(VOLUME, { replica: 3, options: { ...options.volumeOptions } });
-  const dataset = await fill(cluster, log);
   const workDir = join(dir, 'bench');
-  await mkdir(workDir, { recursive: true });
-  const smallPathsFile = join(workDir, 'small-paths');
-  await writeFile(smallPathsFile, dataset.small.map(({ path }) => `${path}\n`).join(''));
-  const base = { cluster, volume: VOLUME, workDir, dataset, smallPathsFile };
-  const ground: Ground = { ...base, gfserveVolume: options.gfserveVolume, other: options.other };
+  const localDir = join(workDir, 'local');
+  await mkdir(localDir, { recursive: true });
+  const dataset = await fill(cluster, localDir, options, log);
+  const { gfserveVolume, cacheSection, other, generator } = options;
+  const places = { cluster, volume: VOLUME, workDir, localDir };
+  const ground: Ground = { ...places, gfserveVolume, cacheSection, other, generator };
   const peers = await startPeers(options.peers, ground, cleanup, log);
   const bricks = await cluster.bricks(VOLUME);
   const [volume] = await cluster.volumes();
   return {
     peers,
     dataset,
-    smallPathsFile,
     brickPids: bricks.map(({ pid }) => pid).filter((pid) => pid !== null),
     volumeOptions: volume?.options ?? {},
+    workDir,
   };
 }

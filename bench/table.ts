@@ -24,3 +24,8 @@ export function figure(value: number, digits: number): string {
     maximumFractionDigits: digits,
   });
 }
+
+/** How many times something else: `0.37×`, `12×`; `-` for none. */
+export function ratioFigure(value: number): string {
+  return Number.isFinite(value) ? `${figure(value, value < 10 ? 2 : 0)}×` : '-';
+}

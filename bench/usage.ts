@@ -44,12 +44,20 @@ export async function resetPeakMemory(pids: readonly number[]): Promise<void> {
   );
 }
 
-/** The sum of the processes' peaks of resident memory since `resetPeakMemory`, in bytes. */
-export async function peakMemory(pids: readonly number[]): Promise<number> {
+/** The sum of a field of the processes' /proc/PID/status, in bytes. */
+async function memory(pids: readonly number[], field: RegExp): Promise<number> {
   let sum = 0;
   for (const pid of pids) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    sum += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
+    sum += Number(field.exec(status)?.[1] ?? 0) * 1024;
   }
   return sum;
 }
+
+/** The sum of the processes' peaks of resident memory since `resetPeakMemory`, in bytes. */
+export const peakMemory = (pids: readonly number[]): Promise<number> =>
+  memory(pids, /^VmHWM:\s+(\d+)/m);
+
+/** The sum of the processes' resident memory, in bytes. */
+export const residentMemory = (pids: readonly number[]): Promise<number> =>
+  memory(pids, /^VmRSS:\s+(\d+)/m);

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { delay } from '../../test/support/cluster/exec.js';
-import type { DataFile } from '../dataset.js';
+import type { DataFile } from '../dataset/parts.js';
 
 /** Requests a second to each target. */
 export const RATE = 20;

@@ -41,6 +41,7 @@ const gfserve: FaultPeerKind = {
       addresses: cluster.addresses,
       mounts: MOUNTS,
       volumeLines: gfserveVolume,
+      cacheLines: [],
     });
     const extra = gfserveVolume.map((line) => `, ${line}`).join('');
     return { setup: `one worker, defaults${extra}`, daemon, local: false };

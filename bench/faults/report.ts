@@ -1,13 +1,13 @@
 /** What people read of the scenario `faults`. */
+import type { Verdict } from '../goals.js';
 import { SUBJECT } from '../peers/index.js';
-import type { Verdict } from '../report.js';
+
 import { figure, renderTable } from '../table.js';
 import { CLIENT_TIMEOUT_MS, RATE } from './load.js';
 import { VOLUME_A, VOLUME_B } from './peers.js';
-import { FAULTS, type FaultResult, type Phase } from './scenario.js';
+import { FAULTS, type FaultRecord, type FaultResult, PHASES, type Phase } from './scenario.js';
 import type { Tally } from './tally.js';
 
-const PHASES: readonly Phase[] = ['before', 'hung', 'after'];
 const TARGETS = [VOLUME_A, VOLUME_B, 'local'] as const;
 
 const cells = (tally: Tally | undefined): string[] =>
@@ -41,10 +41,7 @@ function failures(name: string, { phases }: FaultResult): string[] {
   );
 }
 
-export function renderFaults(
-  results: ReadonlyMap<string, FaultResult>,
-  hungSeconds: number,
-): string {
+export function renderFaults({ hungSeconds, peers }: FaultRecord): string {
   const counts = ['right', 'failed', 'timed out'];
   const head = [
     '',
@@ -52,22 +49,22 @@ export function renderFaults(
     ...TARGETS.flatMap((target) => counts.map((count) => `${target} ${count}`)),
     ...['a p50 ms', 'p99 ms', 'max ms'],
   ];
-  const rows = [...results].flatMap(([name, result]) =>
+  const rows = Object.entries(peers).flatMap(([name, result]) =>
     PHASES.map((phase) => row(name, phase, result)),
   );
   return [
     `${FAULTS}: ${RATE} requests/s each to volume a, volume b and the local disk; the only brick of b hangs for ${hungSeconds} s; clients wait ${CLIENT_TIMEOUT_MS / 1000} s`,
     '',
     renderTable([head, ...rows]),
-    ...[...results].flatMap(([name, result]) => failures(name, result)),
+    ...Object.entries(peers).flatMap(([name, result]) => failures(name, result)),
     '',
   ].join('\n');
 }
 
 /** The neighbours of the volume that hangs are all served, at all times; and so is that volume before and after. */
-export function judgeFaults(results: ReadonlyMap<string, FaultResult>): Verdict {
+export function judgeFaults({ peers }: FaultRecord): Verdict {
   const wanted = `${FAULTS}: ${SUBJECT} serves all of volume a while b hangs`;
-  const subject = results.get(SUBJECT);
+  const subject = peers[SUBJECT];
   if (subject === undefined) return { met: null, text: `----  ${wanted}: not measured` };
   const all = PHASES.map((phase) => subject.phases[phase][VOLUME_A]);
   const sent = all.reduce((sum, tally) => sum + (tally?.sent ?? 0), 0);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Cluster } from '../../test/support/cluster/cluster.js';
 import { delay, waitUntil } from '../../test/support/cluster/exec.js';
 import type { Cleanup } from '../cleanup.js';
-import type { DataFile } from '../dataset.js';
+import type { DataFile } from '../dataset/parts.js';
 import { type Answer, ask, openLoop, type Target } from './load.js';
 import { FAULT_PEERS, type FaultGround, type FaultPeer, VOLUME_A, VOLUME_B } from './peers.js';
 import { type Tally, tallyOf } from './tally.js';
@@ -28,7 +28,8 @@ const AFTER_SECONDS = 10;
 const WARM_UP_SECONDS = 3;
 const READY_MS = 30_000;
 
-export type Phase = 'before' | 'hung' | 'after';
+export const PHASES = ['before', 'hung', 'after'] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** What came of the requests sent in a phase, by target. */
 export type PhaseTallies = Readonly<Record<string, Tally>>;
@@ -36,6 +37,13 @@ export type PhaseTallies = Readonly<Record<string, Tally>>;
 export interface FaultResult {
   readonly setup: string;
   readonly phases: Readonly<Record<Phase, PhaseTallies>>;
+}
+
+/** What a run has found. */
+export interface FaultRecord {
+  readonly hungSeconds: number;
+  /** By the peers' names. */
+  readonly peers: Readonly<Record<string, FaultResult>>;
 }
 
 export interface FaultOptions {
@@ -53,7 +61,8 @@ async function writeFiles(root: string): Promise<DataFile[]> {
     const path = `/${String(index).padStart(3, '0')}.bin`;
     const bytes = randomFillSync(Buffer.alloc(SIZE));
     await writeFile(join(root, path), bytes);
-    files.push({ path, size: SIZE, sha256: createHash('sha256').update(bytes).digest('hex') });
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    files.push({ path, size: SIZE, sha256, windows: [] });
   }
   return files;
 }
@@ -135,10 +144,10 @@ export async function runFaults(
   options: FaultOptions,
   cleanup: Cleanup,
   log: Log,
-): Promise<Map<string, FaultResult>> {
+): Promise<FaultRecord> {
   const stage = await setStage(options, cleanup, log);
   const { cluster } = stage.ground;
-  const results = new Map<string, FaultResult>();
+  const results: Record<string, FaultResult> = {};
   for (const name of options.peers) {
     const kind = FAULT_PEERS[name];
     if (kind === undefined) continue;
@@ -161,10 +170,10 @@ export async function runFaults(
     for (const [phase, tallies] of Object.entries(phases)) {
       log(`${FAULTS}, ${phase}: ${name} ${summary(tallies)}`);
     }
-    results.set(name, { setup: peer.setup, phases });
+    results[name] = { setup: peer.setup, phases };
     await peer.daemon.stop();
     for (const volume of [VOLUME_A, VOLUME_B]) await cluster.unmount(volume);
     await delay(1_000);
   }
-  return results;
+  return { hungSeconds: options.hungSeconds, peers: results };
 }

@@ -1,6 +1,7 @@
-/** One connection that reads a large file as fast as it comes: a plain socket, one buffer, nothing kept. */
+/** Connections that read a large file as fast as it comes: plain sockets, a buffer each, nothing kept. */
 import { connect } from 'node:net';
-import type { DownloadWork, Load } from './load.js';
+import type { DataFile } from '../dataset/parts.js';
+import { errorText, type Load } from './load.js';
 
 const BUFFER = 1024 * 1024;
 /** No byte for so long is an error. */
@@ -36,7 +37,7 @@ interface Download {
   readonly problem: string | null;
 }
 
-function downloadOnce(port: number, { path, size }: DownloadWork): Promise<Download> {
+function downloadOnce(port: number, { path, size }: DataFile): Promise<Download> {
   return new Promise((resolve) => {
     const buffer = Buffer.allocUnsafe(BUFFER);
     let early: Buffer = Buffer.alloc(0);
@@ -79,31 +80,41 @@ function downloadOnce(port: number, { path, size }: DownloadWork): Promise<Downl
   });
 }
 
-/** Downloads one after the other until the time has passed; the last one is finished. */
-export async function runDownloads(port: number, work: DownloadWork): Promise<Load> {
-  const problems: string[] = [];
-  let requests = 0;
-  let bytes = 0;
+export interface DownloadOptions {
+  readonly port: number;
+  readonly file: DataFile;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** Each connection downloads again and again until the time has passed; what has begun then is finished. */
+export async function runDownloads(options: DownloadOptions): Promise<Load> {
+  const { port, file, connections, seconds } = options;
+  const problems: Record<string, number> = {};
+  let [requests, bytes, errors] = [0, 0, 0];
   const cpu = process.cpuUsage();
   const start = performance.now();
   const elapsed = (): number => (performance.now() - start) / 1000;
-  while (elapsed() < work.seconds) {
-    const download = await downloadOnce(port, work);
-    bytes += download.bytes;
-    if (download.problem === null) {
-      requests += 1;
-    } else {
-      problems.push(download.problem);
-      if (problems.length >= 3) break;
+  const download = async (): Promise<void> => {
+    while (elapsed() < seconds && errors < 3) {
+      const { bytes: came, problem } = await downloadOnce(port, file);
+      bytes += came;
+      if (problem === null) {
+        requests += 1;
+      } else {
+        errors += 1;
+        problems[problem] = (problems[problem] ?? 0) + 1;
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: connections }, download));
   const { user, system } = process.cpuUsage(cpu);
   return {
     requests,
     seconds: elapsed(),
     bytes,
-    errors: problems.length,
-    errorText: [...new Set(problems)].join(', '),
+    errors,
+    errorText: errorText(problems),
     latency: null,
     loadCpuSeconds: (user + system) / 1e6,
   };

@@ -1,14 +1,12 @@
 /** A peer's process: started in the foreground, ended with us. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tail, waitUntil } from '../../test/support/cluster/exec.js';
+import { OWN, PATH } from '../programs.js';
 
 const START_MS = 20_000;
 const STOP_MS = 10_000;
-
-/** The sbin folders are missing from many users' PATH. */
-const PATH = `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
 
 /** A TCP port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): Promise<number> {
@@ -21,12 +19,6 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-/** Whether a program can be run at all. */
-export function isInstalled(program: string): boolean {
-  const env = { ...process.env, PATH };
-  return spawnSync(program, ['--version'], { env, stdio: 'ignore' }).error === undefined;
 }
 
 function answers(port: number): Promise<boolean> {
@@ -67,8 +59,8 @@ export class Daemon {
     outputFile: string,
   ): Promise<Daemon> {
     const output = openSync(outputFile, 'a');
-    // However we end, the kernel ends it with us.
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+    const [program, ...args] = [...OWN, ...command];
+    const child = spawn(program, args, {
       env: { PATH, LC_ALL: 'C', HOME: process.env.HOME ?? '/' },
       stdio: ['ignore', output, output],
     });

@@ -3,9 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Daemon, freePort } from './daemon.js';
-import { type Ground, httpPeer, type Peer, type PeerKind } from './peer.js';
+import { HttpPeer } from './http_peer.js';
+import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 
 export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+
+/** The cache, as it is by default: said here so that the figures keep meaning the same. */
+const CACHE_ON: readonly string[] = ['size = 256M', 'valid = 1s'];
+const CACHE_OFF: readonly string[] = ['size = 0'];
 
 /** What a gfserve is started with. */
 export interface GfserveOptions {
@@ -17,6 +22,8 @@ export interface GfserveOptions {
   readonly mounts: Readonly<Record<string, string>>;
   /** Further lines of each `[volume]` section. */
   readonly volumeLines: readonly string[];
+  /** Lines of the `[cache]` section; none: no section, so all its defaults. */
+  readonly cacheLines: readonly string[];
 }
 
 /** Starts a gfserve of one worker. */
@@ -30,37 +37,64 @@ export async function startGfserve(options: GfserveOptions): Promise<Daemon> {
   );
   const file = join(workDir, `${name}.ini`);
   const server = `[server]\nlisten[] = 127.0.0.1:${port}\nworkers = 1\n[log]\naccess = off\n`;
-  await writeFile(file, `${server}${sections.join('')}`);
+  const cacheLines = options.cacheLines.map((line) => `${line}\n`).join('');
+  const cache = cacheLines === '' ? '' : `[cache]\n${cacheLines}`;
+  await writeFile(file, `${server}${cache}${sections.join('')}`);
   const command = [process.execPath, cli, '--config', file];
   return await Daemon.start(command, port, join(workDir, `${name}.log`));
 }
 
-async function start(ground: Ground, cli: string, name: string): Promise<Peer> {
+interface Kind {
+  readonly name: string;
+  readonly cli: string;
+  readonly cacheLines: readonly string[];
+}
+
+async function start(ground: Ground, kind: Kind): Promise<Peer> {
   const { workDir, gfserveVolume } = ground;
+  const { cacheLines, name } = kind;
   const daemon = await startGfserve({
+    ...kind,
     workDir,
-    name,
-    cli,
     addresses: ground.cluster.addresses,
     mounts: { '/': ground.volume },
     volumeLines: gfserveVolume,
   });
-  const extra = gfserveVolume.map((line) => `, ${line}`).join('');
-  return httpPeer(daemon, `one worker, access log off${extra}`);
+  const cache =
+    cacheLines.length === 0 ? ['no [cache] section'] : [`[cache] ${cacheLines.join(', ')}`];
+  const setup = ['one worker', 'access log off', ...cache, ...gfserveVolume].join(', ');
+  return new HttpPeer(ground, { name, daemon, setup, traits: { ...SERVER, caches: true } });
 }
 
 export const gfserve: PeerKind = {
-  title: 'gfserve, one worker',
+  title: 'gfserve, one worker, with its memory cache',
+  traits: { ...SERVER, caches: true },
   missing: () => null,
-  start: (ground) => start(ground, CLI, 'gfserve'),
+  start: (ground) => {
+    const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_ON;
+    return start(ground, { cli: CLI, name: 'gfserve', cacheLines });
+  },
+};
+
+export const gfserveNocache: PeerKind = {
+  title: 'the same without the memory cache',
+  traits: SERVER,
+  missing: () => null,
+  start: (ground) => {
+    const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_OFF;
+    return start(ground, { cli: CLI, name: 'gfserve-nocache', cacheLines });
+  },
 };
 
 /** What a change costs is seen against the state before it, in the same run. */
 export const gfserveOther: PeerKind = {
-  title: 'gfserve of the built checkout that --other names',
+  title: 'gfserve of the built checkout that --other names, with its memory cache',
+  traits: { ...SERVER, caches: true },
   missing: () => null,
   start: (ground) => {
     if (ground.other === null) throw new Error('the peer gfserve-other needs --other DIR');
-    return start(ground, join(ground.other, 'dist', 'src', 'cli.js'), 'gfserve-other');
+    const cli = join(ground.other, 'dist', 'src', 'cli.js');
+    const cacheLines = ground.cacheSection === 'all' ? CACHE_ON : [];
+    return start(ground, { cli, name: 'gfserve-other', cacheLines });
   },
 };

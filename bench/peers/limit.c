@@ -1,9 +1,10 @@
 /* The limit: what a plain loop over libgfapi does with the same files, without HTTP.
  *
- * Arguments: volume, server, file with the small files' paths, their size, path of the large file.
- * Then one command a line on standard input, each answered with one line of JSON:
- *   files SECONDS SEED    eight threads: walk a random path by held handles, read it whole
- *   download SECONDS      one thread: open the large file, read it by 1 MiB, until the time has passed
+ * Arguments: volume, server. Then one command a line on standard input, each answered with one line:
+ *   load FILE SIZE              paths, one a line, of files that have so many bytes
+ *   files SECONDS SEED          eight threads: walk a random one of those paths by held handles, read it whole
+ *   download SECONDS THREADS PATH
+ *                               each thread: open a large file, read it by 1 MiB, until the time has passed
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 8, MAX_DEPTH = 8, MAX_MICROSECONDS = 1 << 20, LARGE_READ = 1 << 20 };
+enum { THREADS = 8, MAX_DOWNLOADS = 64, MAX_DEPTH = 8, MAX_MICROSECONDS = 1 << 20, LARGE_READ = 1 << 20 };
 
 /* A path cut into names, with the handle that each name led to the first time. */
 struct target {
@@ -82,6 +83,7 @@ static struct node *node_of(struct node *parent, const char *name, int is_file) 
 }
 
 static void read_targets(const char *file) {
+  target_count = 0; /* of a former list only the handles of folders are used again */
   FILE *in = fopen(file, "r");
   if (!in) die(file);
   char *line = NULL;
@@ -158,10 +160,16 @@ static uint64_t percentile(const struct thread_state *states, uint64_t total, do
   return MAX_MICROSECONDS;
 }
 
-static void answer(uint64_t requests, double seconds, uint64_t bytes, uint64_t errors, uint64_t p50,
-                   uint64_t p99) {
-  printf("{\"requests\":%lu,\"microseconds\":%.0f,\"bytes\":%lu,\"errors\":%lu,\"p50\":%lu,\"p99\":%lu}\n",
-         requests, seconds * 1e6, bytes, errors, p50, p99);
+/* In microseconds. */
+struct latency {
+  uint64_t p50, p99, p999;
+};
+
+static void answer(uint64_t requests, double seconds, uint64_t bytes, uint64_t errors,
+                   struct latency latency) {
+  printf("{\"requests\":%lu,\"microseconds\":%.0f,\"bytes\":%lu,\"errors\":%lu,", requests, seconds * 1e6,
+         bytes, errors);
+  printf("\"p50\":%lu,\"p99\":%lu,\"p999\":%lu}\n", latency.p50, latency.p99, latency.p999);
   fflush(stdout);
 }
 
@@ -187,18 +195,27 @@ static void files(double seconds, uint64_t seed) {
     errors += states[i].errors;
   }
   const double took = now() - start;
-  answer(requests, took, requests * file_size, errors, percentile(states, requests + errors, 0.5),
-         percentile(states, requests + errors, 0.99));
+  const uint64_t all = requests + errors;
+  answer(requests, took, requests * file_size, errors,
+         (struct latency){.p50 = percentile(states, all, 0.5),
+                          .p99 = percentile(states, all, 0.99),
+                          .p999 = percentile(states, all, 0.999)});
 }
 
-static void download(const char *path, double seconds) {
+struct download {
+  pthread_t thread;
+  const char *path;
+  double end;
+  uint64_t requests, bytes, errors;
+};
+
+static void *run_download(void *arg) {
+  struct download *state = arg;
   char *buffer = malloc(LARGE_READ);
   if (!buffer) die("memory");
-  uint64_t requests = 0, bytes = 0, errors = 0;
-  const double start = now();
-  while (now() - start < seconds && errors == 0) {
+  while (now() < state->end && state->errors == 0) {
     struct stat st;
-    glfs_object_t *object = glfs_h_lookupat(fs, NULL, path, &st, 0);
+    glfs_object_t *object = glfs_h_lookupat(fs, NULL, state->path, &st, 0);
     glfs_fd_t *fd = object ? glfs_h_open(fs, object, O_RDONLY) : NULL;
     off_t offset = 0;
     while (fd && offset < st.st_size) {
@@ -206,33 +223,63 @@ static void download(const char *path, double seconds) {
       if (got <= 0) break;
       offset += got;
     }
-    if (fd && offset == st.st_size) requests++;
-    else errors++;
-    bytes += (uint64_t)offset;
+    if (fd && offset == st.st_size) state->requests++;
+    else state->errors++;
+    state->bytes += (uint64_t)offset;
     if (fd) glfs_close(fd);
     if (object) glfs_h_close(object);
   }
-  answer(requests, now() - start, bytes, errors, 0, 0);
   free(buffer);
+  return NULL;
+}
+
+static void download(const char *path, double seconds, int count) {
+  static struct download states[MAX_DOWNLOADS];
+  if (count > MAX_DOWNLOADS) die("too many downloads");
+  const double start = now();
+  for (int i = 0; i < count; i++) {
+    states[i] = (struct download){.path = path, .end = start + seconds};
+    if (pthread_create(&states[i].thread, NULL, run_download, &states[i]) != 0) die("thread");
+  }
+  uint64_t requests = 0, bytes = 0, errors = 0;
+  for (int i = 0; i < count; i++) {
+    pthread_join(states[i].thread, NULL);
+    requests += states[i].requests;
+    bytes += states[i].bytes;
+    errors += states[i].errors;
+  }
+  answer(requests, now() - start, bytes, errors, (struct latency){0});
+}
+
+static void load(const char *file, unsigned long size) {
+  read_targets(file);
+  file_size = size;
+  puts("loaded");
+  fflush(stdout);
+}
+
+static void obey(const char *line) {
+  char path[4096];
+  double seconds = 0;
+  unsigned long number = 0;
+  int count = 0;
+  if (sscanf(line, "load %4095s %lu", path, &number) == 2) load(path, number);
+  else if (sscanf(line, "files %lf %lu", &seconds, &number) == 2) files(seconds, number);
+  else if (sscanf(line, "download %lf %d %4095s", &seconds, &count, path) == 3)
+    download(path, seconds, count);
+  else die(line);
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) return 2;
+  if (argc != 3) return 2;
   fs = glfs_new(argv[1]);
   if (!fs || glfs_set_logging(fs, "/dev/null", 4) != 0 ||
       glfs_set_volfile_server(fs, "tcp", argv[2], 24007) != 0 || glfs_init(fs) != 0) {
     die("can't connect");
   }
-  read_targets(argv[3]);
-  file_size = strtoul(argv[4], NULL, 10);
   puts("ready");
   fflush(stdout);
-  char line[128];
-  while (fgets(line, sizeof(line), stdin)) {
-    double seconds = 0;
-    unsigned long seed = 0;
-    if (sscanf(line, "files %lf %lu", &seconds, &seed) == 2) files(seconds, seed);
-    else if (sscanf(line, "download %lf", &seconds) == 1) download(argv[5], seconds);
-  }
+  char line[8192];
+  while (fgets(line, sizeof(line), stdin)) obey(line);
   _exit(0); /* glfs_fini takes seconds */
 }

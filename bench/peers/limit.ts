@@ -1,14 +1,13 @@
 /** The limit that libgfapi sets: a C program that does nothing but read the same files. See limit.c. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { run, tail } from '../../test/support/cluster/exec.js';
-import { SMALL_SIZE } from '../dataset.js';
-import type { Load, Work } from '../load/load.js';
+import { run } from '../../test/support/cluster/exec.js';
+import { Child } from '../child.js';
+import type { Load, Task, Timing } from '../load/load.js';
+import { firstFile, type Plan } from '../load/plan.js';
+import { isInstalled } from '../programs.js';
 import { sourceFile } from '../source.js';
-import { isInstalled } from './daemon.js';
-import type { Ground, Peer, PeerKind } from './peer.js';
+import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 
 /** More than any run lasts beyond its time. */
 const ANSWER_MS = 120_000;
@@ -20,6 +19,7 @@ interface Answer {
   readonly errors: number;
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
 }
 
 async function compile(ground: Ground): Promise<string> {
@@ -31,83 +31,88 @@ async function compile(ground: Ground): Promise<string> {
   return program;
 }
 
-const commandOf = (work: Work): string =>
-  work.kind === 'files' ? `files ${work.seconds} ${work.seed}` : `download ${work.seconds}`;
+/** The program's command for a task. */
+function commandOf({ kind, plan, connections }: Task, { seconds, seed }: Timing): string {
+  switch (kind) {
+    case 'requests':
+      return `files ${seconds} ${seed}`;
+    case 'downloads':
+      return `download ${seconds} ${connections} ${firstFile(plan).path}`;
+    default: {
+      const impossible: never = kind;
+      throw new Error(`unknown work ${String(impossible)}`);
+    }
+  }
+}
 
-function loadOf(answer: Answer, work: Work): Load {
-  const latency = { p50Ms: answer.p50 / 1000, p99Ms: answer.p99 / 1000 };
+function loadOf(answer: Answer, kind: Task['kind']): Load {
+  const { p50, p99, p999 } = answer;
+  const latency = { p50Ms: p50 / 1000, p99Ms: p99 / 1000, p999Ms: p999 / 1000 };
   return {
     requests: answer.requests,
     seconds: answer.microseconds / 1e6,
     bytes: answer.bytes,
     errors: answer.errors,
     errorText: answer.errors === 0 ? '' : `failed reads ${answer.errors}`,
-    latency: work.kind === 'files' ? latency : null,
+    latency: kind === 'requests' ? latency : null,
     loadCpuSeconds: 0,
   };
 }
 
-class Limit implements Peer {
-  readonly setup = 'held handles, 8 threads; large files by 1 MiB; no HTTP';
-  readonly port = null;
-  readonly #lines: AsyncIterator<string>;
-  readonly #exited: Promise<void>;
-
-  constructor(
-    private readonly child: ChildProcess,
-    private readonly logFile: string,
-  ) {
-    if (child.stdout === null) throw new Error('the program has no output');
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    this.#exited = new Promise((resolve) => {
-      child.on('exit', () => resolve());
-      child.on('error', () => resolve());
-    });
-  }
-
-  /** Its next line of output. */
-  async line(): Promise<string> {
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), ANSWER_MS);
-    const { value, done } = await this.#lines.next();
-    clearTimeout(timer);
-    if (done === true) throw new Error(`the limit program ended:\n${await tail(this.logFile)}`);
-    return value;
-  }
-
-  async pids(): Promise<readonly number[]> {
-    const { pid } = this.child;
-    return pid === undefined ? [] : [pid];
-  }
-
-  async run(work: Work): Promise<Load> {
-    this.child.stdin?.write(`${commandOf(work)}\n`);
-    return loadOf(JSON.parse(await this.line()) as Answer, work);
-  }
-
-  async stop(): Promise<void> {
-    this.child.kill('SIGKILL');
-    await this.#exited;
-  }
+/** The paths of a plan's files. @throws Error for a plan that the program can't follow */
+function pathsOf({ name, requests }: Plan, size: number): readonly string[] {
+  return requests.map((request) => {
+    if (request.kind !== 'whole' || request.file.size !== size) {
+      throw new Error(`${name}: the limit reads whole files of one size only`);
+    }
+    return request.file.path;
+  });
 }
 
-async function start(ground: Ground): Promise<Peer> {
-  const program = await compile(ground);
-  const { cluster, volume, dataset, smallPathsFile, workDir } = ground;
-  const server = cluster.addresses[0] ?? '';
-  const args = [volume, server, smallPathsFile, String(SMALL_SIZE), dataset.large.path];
-  const logFile = join(workDir, 'limit.log');
-  const log = openSync(logFile, 'a');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
-    stdio: ['pipe', 'pipe', log],
-  });
-  closeSync(log);
-  const limit = new Limit(child, logFile);
-  await limit.line();
-  return limit;
+class Limit implements Peer {
+  readonly setup = 'held handles, 8 threads; large files by 1 MiB, a thread each; no HTTP';
+  readonly port = null;
+
+  constructor(
+    private readonly child: Child,
+    private readonly workDir: string,
+  ) {}
+
+  async pids(): Promise<readonly number[]> {
+    return this.child.pids;
+  }
+
+  /** It compares the files' sizes, and nothing else. */
+  async prepare({ kind, plan }: Task): Promise<string> {
+    if (kind === 'requests') {
+      const { size } = firstFile(plan);
+      const file = join(this.workDir, `limit-${plan.name}`);
+      const paths = pathsOf(plan, size).map((path) => `${path}\n`);
+      await writeFile(file, paths.join(''));
+      await this.child.ask(`load ${file} ${size}`);
+    }
+    return `${plan.requests.length} paths`;
+  }
+
+  async run(task: Task, timing: Timing): Promise<Load> {
+    const answer = await this.child.ask(commandOf(task, timing));
+    return loadOf(JSON.parse(answer) as Answer, task.kind);
+  }
+
+  stop(): Promise<void> {
+    return this.child.stop();
+  }
 }
 
 export const limit: PeerKind = {
   title: 'a C loop over libgfapi, without HTTP: the limit',
+  traits: { ...SERVER, http: false, ranges: false, keepsConnections: false },
   missing: () => (isInstalled('gcc') && isInstalled('pkg-config') ? null : 'there is no gcc'),
-  start,
+  start: async (ground) => {
+    const { cluster, volume, workDir } = ground;
+    const command = [await compile(ground), volume, cluster.addresses[0] ?? ''];
+    const child = new Child(command, join(workDir, 'limit.log'), ANSWER_MS);
+    await child.line();
+    return new Limit(child, workDir);
+  },
 };

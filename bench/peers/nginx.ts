@@ -1,11 +1,16 @@
-/** nginx over a FUSE mount, one worker: what most people have today. */
+/** nginx, one worker: over a FUSE mount, which is what most people have today; and from a local disk, to be measured by. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Daemon, freePort, isInstalled } from './daemon.js';
-import { type Ground, httpPeer, type Peer, type PeerKind } from './peer.js';
+import { DESCRIPTORS, isInstalled } from '../programs.js';
+import { Daemon, freePort } from './daemon.js';
+import { HttpPeer } from './http_peer.js';
+import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 
-/** The usual recommendation for many small files. */
-const FILE_CACHE = `open_file_cache max=200000 inactive=60s;
+/** For what isn't a kept file. */
+const SPARE_DESCRIPTORS = 1000;
+
+/** The usual recommendation for many small files; stale for as long as gfserve's cache. */
+const FILE_CACHE = `open_file_cache max=${Math.min(200_000, DESCRIPTORS - SPARE_DESCRIPTORS)} inactive=60s;
   open_file_cache_valid 1s;
   open_file_cache_errors on;`;
 
@@ -38,7 +43,7 @@ master_process off;
 user root;
 pid ${dir}/nginx.pid;
 error_log ${dir}/error.log;
-events { worker_connections 4096; }
+events { worker_connections 16384; }
 http {
   access_log off;
   client_body_temp_path ${dir}/body;
@@ -60,14 +65,30 @@ http {
   return await Daemon.start(['nginx', '-p', dir, '-c', file], port, join(dir, 'output.log'));
 }
 
-async function startWith(ground: Ground, name: string, extra: string): Promise<Peer> {
+interface Kind {
+  readonly name: string;
+  /** Lines of the `http` block. */
+  readonly http: string;
+}
+
+async function startOver(
+  ground: Ground,
+  kind: Kind,
+  root: string,
+  from: string,
+  helpers: readonly number[],
+): Promise<Peer> {
+  const { name, http } = kind;
+  const daemon = await startNginx({ workDir: ground.workDir, name, http, server: `root ${root};` });
+  const words = http === '' ? '' : `; ${http.replace(/\s+/g, ' ')}`;
+  const setup = `${from}, one process, sendfile, tcp_nopush${words}`;
+  return new HttpPeer(ground, { name, daemon, setup, traits: SERVER, helpers });
+}
+
+async function startOverFuse(ground: Ground, kind: Kind): Promise<Peer> {
   const mount = await ground.cluster.mount(ground.volume);
-  const { workDir } = ground;
-  const daemon = await startNginx({ workDir, name, http: extra, server: `root ${mount};` });
-  const words = extra === '' ? '' : `; ${extra.replace(/\s+/g, ' ')}`;
-  return httpPeer(daemon, `FUSE mount (the kernel caches content), one process, sendfile${words}`, [
-    await fuseClient(mount),
-  ]);
+  const from = 'FUSE mount (the kernel caches content)';
+  return await startOver(ground, kind, mount, from, [await fuseClient(mount)]);
 }
 
 export const missing = (): string | null =>
@@ -75,12 +96,26 @@ export const missing = (): string | null =>
 
 export const nginxFuse: PeerKind = {
   title: 'nginx over a FUSE mount, one worker',
+  traits: SERVER,
   missing,
-  start: (ground) => startWith(ground, 'nginx-fuse', ''),
+  start: (ground) => startOverFuse(ground, { name: 'nginx-fuse', http: '' }),
 };
 
 export const nginxFuseCache: PeerKind = {
   title: 'the same with open_file_cache, valid for 1 s',
+  traits: SERVER,
   missing,
-  start: (ground) => startWith(ground, 'nginx-fuse-cache', FILE_CACHE),
+  start: (ground) => startOverFuse(ground, { name: 'nginx-fuse-cache', http: FILE_CACHE }),
+};
+
+export const NGINX_LOCAL = 'nginx-local';
+
+export const nginxLocal: PeerKind = {
+  title: 'nginx with open_file_cache over a copy on the local disk',
+  traits: SERVER,
+  missing,
+  start: (ground) => {
+    const kind = { name: NGINX_LOCAL, http: FILE_CACHE };
+    return startOver(ground, kind, ground.localDir, 'copy on the local disk', []);
+  },
 };

@@ -1,11 +1,6 @@
 /** Something that is measured. */
 import type { Cluster } from '../../test/support/cluster/cluster.js';
-import type { Dataset } from '../dataset.js';
-import { runDownloads } from '../load/download.js';
-import type { Load, Work } from '../load/load.js';
-import { runWrk } from '../load/wrk.js';
-import { processTree } from '../usage.js';
-import type { Daemon } from './daemon.js';
+import type { Generator, Load, Task, Timing } from '../load/load.js';
 
 /** Where a peer is started. */
 export interface Ground {
@@ -13,14 +8,18 @@ export interface Ground {
   readonly volume: string;
   /** A folder for the peers' configuration files and logs. */
   readonly workDir: string;
-  readonly dataset: Dataset;
-  /** A file with the small files' paths, one a line. */
-  readonly smallPathsFile: string;
+  /** A folder of the local disk with a copy of the volume's files; empty when no peer needs it. */
+  readonly localDir: string;
   /** Further lines of gfserve's `[volume]` section. */
   readonly gfserveVolume: readonly string[];
+  readonly cacheSection: CacheSection;
   /** Another built checkout of gfserve; null: none. */
   readonly other: string | null;
+  readonly generator: Generator;
 }
+
+/** Which gfserves get a `[cache]` section: those before it refuse it. */
+export type CacheSection = 'all' | 'own' | 'none';
 
 export interface Peer {
   /** How it was started: what the report says of it. */
@@ -29,40 +28,44 @@ export interface Peer {
   readonly port: number | null;
   /** All its processes, with those that work for it alone, such as a FUSE client. */
   pids(): Promise<readonly number[]>;
-  run(work: Work): Promise<Load>;
+  /**
+   * To be called before a task is run.
+   * @returns what was looked at, for people
+   * @throws Error when it answers wrong
+   */
+  prepare(task: Task): Promise<string>;
+  run(task: Task, timing: Timing): Promise<Load>;
   stop(): Promise<void>;
 }
+
+/** What a peer can do at all; scenarios choose by it. */
+export interface Traits {
+  /** Speaks HTTP. */
+  readonly http: boolean;
+  /** Knows byte ranges and ETags. */
+  readonly ranges: boolean;
+  /** Keeps as many connections as clients like. */
+  readonly keepsConnections: boolean;
+  /** Keeps content in its own memory, so that nothing stays cold. */
+  readonly caches: boolean;
+  /** Says how long its error pages are, and does not just close the connection after them. */
+  readonly framesErrors: boolean;
+}
+
+/** Most servers. */
+export const SERVER: Traits = {
+  http: true,
+  ranges: true,
+  keepsConnections: true,
+  caches: false,
+  framesErrors: true,
+};
 
 /** A way to make a peer. */
 export interface PeerKind {
   readonly title: string;
+  readonly traits: Traits;
   /** Why it can't be measured here, such as a program that is missing; null: it can. */
   missing(): string | null;
   start(ground: Ground): Promise<Peer>;
-}
-
-/**
- * A server that speaks HTTP.
- * @param helpers processes that work for it, besides its own
- */
-export function httpPeer(daemon: Daemon, setup: string, helpers: readonly number[] = []): Peer {
-  const { port } = daemon;
-  return {
-    setup,
-    port,
-    pids: async () => [...(await processTree(daemon.pid)), ...helpers],
-    run: (work) => {
-      switch (work.kind) {
-        case 'files':
-          return runWrk(port, work);
-        case 'download':
-          return runDownloads(port, work);
-        default: {
-          const impossible: never = work;
-          throw new Error(`unknown work ${String(impossible)}`);
-        }
-      }
-    },
-    stop: () => daemon.stop(),
-  };
 }

@@ -5,8 +5,18 @@
  * the best of those that serve everybody.
  */
 import { join } from 'node:path';
-import { Daemon, freePort, isInstalled } from './daemon.js';
-import { type Ground, httpPeer, type Peer, type PeerKind } from './peer.js';
+import { isInstalled } from '../programs.js';
+import { Daemon, freePort } from './daemon.js';
+import { HttpPeer } from './http_peer.js';
+import { type Ground, type Peer, type PeerKind, SERVER, type Traits } from './peer.js';
+
+/** It knows neither ranges nor ETags, and a kept connection would occupy a thread. */
+const PLUGIN: Traits = {
+  ...SERVER,
+  ranges: false,
+  keepsConnections: false,
+  framesErrors: false,
+};
 
 const THREADS = 30;
 /** uWSGI's number for the GlusterFS plugin. */
@@ -49,7 +59,7 @@ async function startWith(ground: Ground, name: string, http: UwsgiOptions['http'
   const server = ground.cluster.addresses[0] ?? '';
   const mounts = { '/': ground.volume };
   const { daemon, setup } = await startUwsgi({ ...ground, name, mounts, server, http });
-  return httpPeer(daemon, setup);
+  return new HttpPeer(ground, { name, daemon, setup, traits: PLUGIN });
 }
 
 /** One connection a request: it closes the connection after each answer, and says so here. */
@@ -64,6 +74,7 @@ export const missing = (): string | null =>
 /** It closes the connection after each answer without saying so, which a client takes for a failure. */
 export const uwsgi: PeerKind = {
   title: "uWSGI's GlusterFS plugin, one process, 30 threads",
+  traits: PLUGIN,
   missing,
   start: (ground) => startWith(ground, 'uwsgi', withoutKeepAlive),
 };
@@ -71,6 +82,7 @@ export const uwsgi: PeerKind = {
 /** The router, a second process, keeps the clients' connections; to the threads it opens one a request. */
 export const uwsgiRouter: PeerKind = {
   title: 'the same behind its HTTP router, which keeps connections',
+  traits: PLUGIN,
   missing,
   start: (ground) =>
     startWith(ground, 'uwsgi-router', (address) => [
@@ -82,6 +94,7 @@ export const uwsgiRouter: PeerKind = {
 /** A kept connection occupies a thread for as long as it lives: the 31st client is never answered. */
 export const uwsgiKeepalive: PeerKind = {
   title: 'the same with kept connections, of which it answers only 30',
+  traits: PLUGIN,
   missing,
   start: (ground) =>
     startWith(ground, 'uwsgi-keepalive', (address) => [

@@ -1,0 +1,65 @@
+-- wrk: GET requests of a plan, at random by their weights. Arguments: the plan's file (see plan.ts), the seed.
+-- No response function: it would cost more than the request.
+
+local threads = {}
+local requests, sums, statuses, sizes = {}, {}, {}, {}
+local total = 0
+
+-- Of all requests made: the bodies' bytes, and how many are to be answered with a status above 399. Global, for done.
+expected_bytes, expected_failures = 0, 0
+
+function setup(thread)
+  threads[#threads + 1] = thread
+end
+
+local function add(line)
+  local fields = {}
+  for field in line:gmatch("[^\t]+") do
+    fields[#fields + 1] = field
+  end
+  local headers = {}
+  for at = 5, #fields do
+    local name, value = fields[at]:match("^(.-): (.*)$")
+    headers[name] = value
+  end
+  total = total + tonumber(fields[1])
+  sums[#sums + 1] = total
+  statuses[#statuses + 1] = tonumber(fields[2])
+  sizes[#sizes + 1] = tonumber(fields[3])
+  requests[#requests + 1] = wrk.format("GET", fields[4], headers)
+end
+
+function init(args)
+  math.randomseed(tonumber(args[2]))
+  for line in io.lines(args[1]) do
+    add(line)
+  end
+end
+
+function request()
+  local wanted = math.random() * total
+  local low, high = 1, #sums
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if sums[middle] > wanted then high = middle else low = middle + 1 end
+  end
+  expected_bytes = expected_bytes + sizes[low]
+  if statuses[low] > 399 then expected_failures = expected_failures + 1 end
+  return requests[low]
+end
+
+-- os.clock is the processor time of the whole process.
+function done(summary, latency, _)
+  local errors = summary.errors
+  local bytes, failures = 0, 0
+  for _, thread in ipairs(threads) do
+    bytes = bytes + thread:get("expected_bytes")
+    failures = failures + thread:get("expected_failures")
+  end
+  print(string.format(
+    'RESULT {"requests":%d,"microseconds":%d,"bytes":%.0f,"p50":%d,"p99":%d,"p999":%d,"cpu":%f,' ..
+      '"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d,"expectedBytes":%.0f,"expectedFailures":%.0f}',
+    summary.requests, summary.duration, summary.bytes,
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9), os.clock(),
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout, bytes, failures))
+end

@@ -1,0 +1,100 @@
+/** A peer that speaks HTTP. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runDownloads } from '../load/download.js';
+import type { Load, Shots, Task, Timing } from '../load/load.js';
+import { firstFile, type Plan, planText, type ReadyRequest, readyRequest } from '../load/plan.js';
+import { ask } from '../probe.js';
+import { processTree } from '../usage.js';
+import { each, verify } from '../verify.js';
+import type { Daemon } from './daemon.js';
+import type { Ground, Peer, Traits } from './peer.js';
+
+export interface HttpPeerOptions {
+  readonly name: string;
+  readonly daemon: Daemon;
+  readonly setup: string;
+  readonly traits: Traits;
+  /** Processes that work for it, besides its own. */
+  readonly helpers?: readonly number[];
+}
+
+/** Tells a request from all others. */
+const keyOf = ({ path, headers }: ReadyRequest): string =>
+  [path, ...Object.values(headers)].join('\t');
+
+export class HttpPeer implements Peer {
+  readonly setup: string;
+  readonly port: number;
+  readonly #etags = new Map<string, string>();
+  readonly #verified = new Set<string>();
+  readonly #shots = new Map<Plan, Omit<Shots, 'connections'>>();
+
+  constructor(
+    private readonly ground: Ground,
+    private readonly options: HttpPeerOptions,
+  ) {
+    this.setup = options.setup;
+    this.port = options.daemon.port;
+  }
+
+  async pids(): Promise<readonly number[]> {
+    const { daemon, helpers = [] } = this.options;
+    return [...(await processTree(daemon.pid)), ...helpers];
+  }
+
+  async prepare({ plan }: Task): Promise<string> {
+    const { port, ground, options } = this;
+    await this.#readEtags(plan);
+    const requests = plan.requests.map((request) => {
+      const path = request.kind === 'absent' ? request.path : request.file.path;
+      return readyRequest(request, this.#etags.get(path) ?? null);
+    });
+    const planFile = join(ground.workDir, `${options.name}-${plan.name}.plan`);
+    await writeFile(planFile, planText(requests));
+    const { framesErrors } = options.traits;
+    this.#shots.set(plan, { port, requests, planFile, framesErrors });
+    const fresh = requests.filter((request) => !this.#verified.has(keyOf(request)));
+    const count = await verify(port, fresh);
+    for (const request of fresh) this.#verified.add(keyOf(request));
+    const already = requests.length - fresh.length;
+    return `${count} of ${requests.length} requests answered right${already > 0 ? `, ${already} before` : ''}`;
+  }
+
+  /** Asks for the ETags that the plan's conditional requests need. */
+  async #readEtags({ requests }: Plan): Promise<void> {
+    if (!this.options.traits.ranges) return;
+    const paths = requests.flatMap((request) =>
+      request.kind === 'unchanged' && !this.#etags.has(request.file.path)
+        ? [request.file.path]
+        : [],
+    );
+    await each(paths, async (agent, path) => {
+      const { etag } = (await ask(agent, this.port, { path, headers: {} }, 'HEAD')).headers;
+      if (etag === undefined) throw new Error(`${path}: no ETag`);
+      this.#etags.set(path, etag);
+    });
+  }
+
+  run(task: Task, timing: Timing): Promise<Load> {
+    const { port, ground } = this;
+    const { kind, plan, connections } = task;
+    switch (kind) {
+      case 'requests': {
+        const shots = this.#shots.get(plan);
+        if (shots === undefined) throw new Error(`${plan.name} was not prepared`);
+        return ground.generator({ ...shots, connections }, timing);
+      }
+      case 'downloads':
+        return runDownloads({ port, file: firstFile(plan), connections, ...timing });
+      default: {
+        const impossible: never = kind;
+        throw new Error(`unknown work ${String(impossible)}`);
+      }
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.options.daemon.stop();
+  }
+}
