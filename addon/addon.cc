@@ -1,7 +1,8 @@
 // The addon's exports and the state of one JavaScript environment.
 //
 // Threads: everything here runs on the environment's loop thread, save the wake function, which any
-// thread may call. Pool threads reach JavaScript only through Shared::completions and events_.
+// thread may call. Other threads reach JavaScript only through Shared::completions, Shared::notices and
+// events_.
 //
 // Ends: on environment clean-up the queues are detached, so that threads which come back later find
 // nobody and give back what they hold; volumes end in the background or are leaked with their stuck

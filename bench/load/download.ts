@@ -33,21 +33,26 @@ function problemOf({ status, contentLength }: Head, size: number): string | null
 interface Download {
   /** All that came, the head too. */
   readonly bytes: number;
-  /** null: it is whole. */
+  /** Whether all of it has come; not so where time was up. */
+  readonly whole: boolean;
+  /** What went wrong; null: nothing. */
   readonly problem: string | null;
 }
 
-function downloadOnce(port: number, { path, size }: DataFile): Promise<Download> {
+/** @param forMs it is cut off after so many milliseconds */
+function downloadOnce(port: number, { path, size }: DataFile, forMs: number): Promise<Download> {
   return new Promise((resolve) => {
     const buffer = Buffer.allocUnsafe(BUFFER);
     let early: Buffer = Buffer.alloc(0);
     let head: Head | null = null;
     let problem: string | null = null;
     let bytes = 0;
-    const finish = (outcome: string | null): void => {
+    const finish = (outcome: string | null, cut = false): void => {
+      clearTimeout(timer);
       socket.destroy();
-      resolve({ bytes, problem: outcome });
+      resolve({ bytes, whole: outcome === null && !cut, problem: outcome });
     };
+    const timer = setTimeout(() => finish(null, true), forMs);
     const take = (count: number): void => {
       bytes += count;
       if (head === null) {
@@ -87,7 +92,7 @@ export interface DownloadOptions {
   readonly seconds: number;
 }
 
-/** Each connection downloads again and again until the time has passed; what has begun then is finished. */
+/** Each connection downloads again and again; what is under way when the time has passed is cut off. */
 export async function runDownloads(options: DownloadOptions): Promise<Load> {
   const { port, file, connections, seconds } = options;
   const problems: Record<string, number> = {};
@@ -97,17 +102,21 @@ export async function runDownloads(options: DownloadOptions): Promise<Load> {
   const elapsed = (): number => (performance.now() - start) / 1000;
   const download = async (): Promise<void> => {
     while (elapsed() < seconds && errors < 3) {
-      const { bytes: came, problem } = await downloadOnce(port, file);
+      const left = (seconds - elapsed()) * 1000;
+      const { bytes: came, whole, problem } = await downloadOnce(port, file, left);
       bytes += came;
-      if (problem === null) {
-        requests += 1;
-      } else {
+      if (whole) requests += 1;
+      if (problem !== null) {
         errors += 1;
         problems[problem] = (problems[problem] ?? 0) + 1;
       }
     }
   };
   await Promise.all(Array.from({ length: connections }, download));
+  if (bytes === 0 && errors === 0) {
+    errors = 1;
+    problems['nothing came'] = 1;
+  }
   const { user, system } = process.cpuUsage(cpu);
   return {
     requests,

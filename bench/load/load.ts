@@ -4,8 +4,8 @@ import type { Plan, ReadyRequest } from './plan.js';
 /** A scenario's work, the same in all rounds. */
 export interface Task {
   /**
-   * `requests`: at random, by their weights, until the time has passed. `downloads`: the plan's only file again and
-   * again by each connection; one that has begun is finished.
+   * Until the time has passed. `requests`: at random, by their weights. `downloads`: the plan's only file again and again
+   * by each connection.
    */
   readonly kind: 'requests' | 'downloads';
   readonly plan: Plan;

@@ -218,13 +218,14 @@ static void *run_download(void *arg) {
     glfs_object_t *object = glfs_h_lookupat(fs, NULL, state->path, &st, 0);
     glfs_fd_t *fd = object ? glfs_h_open(fs, object, O_RDONLY) : NULL;
     off_t offset = 0;
-    while (fd && offset < st.st_size) {
+    int cut = 0;
+    while (fd && offset < st.st_size && !(cut = now() >= state->end)) {
       const ssize_t got = glfs_pread(fd, buffer, LARGE_READ, offset, 0, NULL);
       if (got <= 0) break;
       offset += got;
     }
     if (fd && offset == st.st_size) state->requests++;
-    else state->errors++;
+    else if (!cut) state->errors++;
     state->bytes += (uint64_t)offset;
     if (fd) glfs_close(fd);
     if (object) glfs_h_close(object);
