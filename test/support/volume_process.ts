@@ -82,6 +82,7 @@ export class VolumeProcess {
       volfile: null,
       threads: 4,
       pingTimeoutSeconds: 10,
+      invalidate: 'upcall',
       xlatorOptions: [],
       logFile: null,
       logLevel: 'error',
