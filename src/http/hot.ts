@@ -5,7 +5,7 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Kept } from '../storage/storage.js';
 import type { Conditions } from './conditional.js';
-import { type Asked, etag, preconditionReply, type Representation } from './reply.js';
+import { type Asked, preconditionReply, type Representation, validatorsOf } from './reply.js';
 import type { Request, Wanted } from './request.js';
 
 /** At most so many are kept: each costs some hundred bytes. Clients choose the URLs. */
@@ -43,7 +43,7 @@ export class HotAnswers {
       kept,
       representation,
       head: Buffer.from(head),
-      etag: etag(kept.stat),
+      etag: validatorsOf(kept.stat, representation).etag,
       notModified: null,
     });
   }

@@ -191,7 +191,7 @@ export function etag(stat: Stat): string {
 }
 
 /** What we compressed has an entity tag of its own, since its bytes are others (RFC 9110 §8.8.3.3). */
-function validatorsOf(stat: Stat, { compressed, encoding }: Representation): Validators {
+export function validatorsOf(stat: Stat, { compressed, encoding }: Representation): Validators {
   const tag = etag(stat);
   return {
     etag: compressed ? `${tag.slice(0, -1)}-${encoding}"` : tag,

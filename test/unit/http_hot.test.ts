@@ -1,0 +1,139 @@
+/** The short way: which requests it takes, and what it keeps for them. */
+
+import type { HttpRequest } from 'uWebSockets.js';
+import { describe, expect, test } from '@jest/globals';
+import { HotAnswers, isPlain, notModifiedHead } from '../../src/http/hot.js';
+import type { Representation } from '../../src/http/reply.js';
+import type { Request } from '../../src/http/request.js';
+import type { Kept, Stat } from '../../src/storage/storage.js';
+import { testMount } from '../support/test_mount.js';
+
+const stat: Stat = {
+  type: 'file',
+  size: 5,
+  mtimeSeconds: 1_700_000_000,
+  mtimeNanoseconds: 1,
+  ctimeSeconds: 1_700_000_000,
+  ctimeNanoseconds: 1,
+  gfid: 'ab'.repeat(16),
+};
+const kept: Kept = {
+  stat,
+  bytes: Buffer.from('hello'),
+  take: () => true,
+  ttlMs: () => 1000,
+  lend: () => ({ bytes: Buffer.from('hello'), release: () => undefined }),
+};
+const mount = testMount({});
+const asItIs: Representation = { mount, name: '/a.txt', encoding: null, compressed: false };
+const TAG = `"${stat.gfid}-5-s44we8.1"`;
+const BR_TAG = `"${stat.gfid}-5-s44we8.1-br"`;
+
+/** As uWebSockets.js gives it: names in lower case, '' for what is not there. */
+function ask(url: string, headers: Record<string, string> = {}, method = 'GET'): HttpRequest {
+  return {
+    getUrl: () => url,
+    getCaseSensitiveMethod: () => method,
+    getHeader: (name: string) => headers[name] ?? '',
+  } as unknown as HttpRequest;
+}
+
+const request = (url: string, host = '', acceptEncoding = ''): Request => ({
+  method: 'GET',
+  url,
+  query: '',
+  host,
+  hasBody: false,
+  conditions: null,
+  acceptEncoding,
+  referer: '',
+  userAgent: '',
+});
+
+describe('what is kept', () => {
+  test('is found by all that decides the answer, and by nothing else', () => {
+    const plain = new HotAnswers({ host: false, acceptEncoding: false, log: true });
+    plain.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
+    expect(plain.find(ask('/a', { host: 'other', 'accept-encoding': 'gzip' }))?.kept).toBe(kept);
+    expect(plain.find(ask('/A'))).toBeUndefined();
+    const all = new HotAnswers({ host: true, acceptEncoding: true, log: false });
+    all.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
+    expect(all.find(ask('/a', { host: 'h', 'accept-encoding': 'br' }))?.kept).toBe(kept);
+    expect(all.find(ask('/a', { host: 'h' }))).toBeUndefined();
+    expect(all.find(ask('/a', { 'accept-encoding': 'br' }))).toBeUndefined();
+  });
+
+  test('is dropped, unless it was replaced', () => {
+    const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    answers.keep(request('/a'), kept, asItIs, '200 OK');
+    const first = answers.find(ask('/a'));
+    answers.keep(request('/a'), kept, asItIs, '200 OK');
+    if (!first) throw new Error('not kept');
+    answers.drop(first, ask('/a'));
+    expect(answers.count).toBe(1);
+    const second = answers.find(ask('/a'));
+    if (!second) throw new Error('not kept');
+    answers.drop(second, ask('/a'));
+    expect(answers.count).toBe(0);
+  });
+
+  test('is bounded', () => {
+    const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    let most = 0;
+    for (let i = 0; i < 20_000; i++) {
+      answers.keep(request(`/${i}`), kept, asItIs, '200 OK');
+      most = Math.max(most, answers.count);
+    }
+    expect(most).toBe(8_192);
+  });
+});
+
+test.each<[string, Record<string, string>, string, boolean]>([
+  ['a plain GET', {}, 'GET', true],
+  ['with a precondition that is answered there', { 'if-none-match': '"x"' }, 'GET', true],
+  ['HEAD', {}, 'HEAD', false],
+  ['get', {}, 'get', false],
+  ['POST', {}, 'POST', false],
+  ['Range', { range: 'bytes=0-1' }, 'GET', false],
+  ['If-Match', { 'if-match': '*' }, 'GET', false],
+  ['If-Unmodified-Since', { 'if-unmodified-since': 'x' }, 'GET', false],
+  ['a body', { 'content-length': '3' }, 'GET', false],
+  ['a chunked body', { 'transfer-encoding': 'chunked' }, 'GET', false],
+])('%s', (_, headers, method, expected) => {
+  expect(isPlain(ask('/a', headers, method))).toBe(expected);
+});
+
+describe('304', () => {
+  const compressed: Representation = { ...asItIs, encoding: 'br', compressed: true };
+  test.each<[string, Representation, Record<string, string>, string | null]>([
+    ['the tag that was sent', asItIs, { 'if-none-match': TAG }, TAG],
+    ['a weak one', asItIs, { 'if-none-match': `W/${TAG}` }, TAG],
+    ['a list', asItIs, { 'if-none-match': `"x", ${TAG}` }, TAG],
+    ['any', asItIs, { 'if-none-match': '*' }, TAG],
+    ['another tag', asItIs, { 'if-none-match': '"x"' }, null],
+    ['that of the compressed form', asItIs, { 'if-none-match': BR_TAG }, null],
+    ['that of the file, of its compressed form', compressed, { 'if-none-match': TAG }, null],
+    ['that of the compressed form itself', compressed, { 'if-none-match': BR_TAG }, BR_TAG],
+    ['a date', asItIs, { 'if-modified-since': 'Tue, 14 Nov 2023 22:13:20 GMT' }, TAG],
+    ['an earlier date', asItIs, { 'if-modified-since': 'Tue, 14 Nov 2023 22:13:19 GMT' }, null],
+    [
+      'a date does not count beside a tag',
+      asItIs,
+      { 'if-none-match': '"x"', 'if-modified-since': 'Tue, 14 Nov 2023 22:13:20 GMT' },
+      null,
+    ],
+    ['nothing', asItIs, {}, null],
+  ])('%s', (_, representation, headers, expected) => {
+    const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    answers.keep(request('/a'), kept, representation, '200 OK');
+    const answer = answers.find(ask('/a'));
+    if (!answer) throw new Error('not kept');
+    // The first one makes the head, the second one finds it made.
+    notModifiedHead(answer, ask('/a', { 'if-none-match': '*' }));
+    for (let i = 0; i < 2; i++) {
+      const head = notModifiedHead(answer, ask('/a', headers))?.toString() ?? null;
+      if (expected === null) expect(head).toBeNull();
+      else expect(head).toContain(`ETag: ${expected}`);
+    }
+  });
+});
