@@ -121,9 +121,17 @@ export class Connection implements Signs {
   }
 
   refresh(done: () => void): Cancel {
-    this.#refreshes.add(done);
+    // A watch that is under way has those already who wait for it.
+    let wanted = true;
+    const tell = (): void => {
+      if (wanted) done();
+    };
+    this.#refreshes.add(tell);
     queueMicrotask(() => this.#watch());
-    return () => this.#refreshes.delete(done);
+    return () => {
+      wanted = false;
+      this.#refreshes.delete(tell);
+    };
   }
 
   failed(error: StorageError): void {

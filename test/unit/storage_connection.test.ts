@@ -1,0 +1,81 @@
+/** The watch over a connected volume, on an addon of the test's own. */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Connection } from '../../src/storage/connection.js';
+import { Deadlines } from '../../src/storage/deadlines.js';
+import type { Completion, Native } from '../../src/storage/native.js';
+
+const watches: ((completion: Completion) => void)[] = [];
+let connection: Connection;
+
+/** Ends the watch that began first. */
+function endWatch(): void {
+  const done = watches.shift();
+  if (!done) throw new Error('no watch is under way');
+  done({ chunk: null } as Completion);
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+beforeEach(() => {
+  watches.length = 0;
+  const native = {
+    listen: () => undefined,
+    close: () => undefined,
+    stats: () => null,
+    setSpare: () => undefined,
+    watch: (_volume: number, done: (completion: Completion) => void) => {
+      watches.push(done);
+      return 1;
+    },
+  } as unknown as Native;
+  const options = {
+    native,
+    deadlines: new Deadlines(1000),
+    threads: 4,
+    requestTimeoutMs: 1000,
+  };
+  connection = new Connection(1, options, {
+    verdict: () => undefined,
+    layoutChanged: () => undefined,
+    mustReconnect: () => undefined,
+    failed: () => undefined,
+    said: () => undefined,
+  });
+});
+
+afterEach(() => {
+  connection.close();
+});
+
+test('who waits is told by a watch that began later, once, and all of them by the same', async () => {
+  let told = 0;
+  const tell = (): void => {
+    told += 1;
+  };
+  connection.refresh(tell);
+  connection.refresh(() => tell());
+  await turn();
+  endWatch();
+  expect([told, watches.length]).toEqual([0, 1]);
+  endWatch();
+  expect([told, watches.length]).toEqual([2, 0]);
+});
+
+test('who no longer waits is not told, whether the watch has begun or not', async () => {
+  const fail = (): void => {
+    throw new Error('told after all');
+  };
+  const forgetFirst = connection.refresh(fail);
+  await turn();
+  forgetFirst();
+  endWatch();
+  let told = 0;
+  connection.refresh(() => {
+    told += 1;
+  });
+  const forgetSecond = connection.refresh(fail);
+  await turn();
+  forgetSecond();
+  while (watches.length > 0) endWatch();
+  expect(told).toBe(1);
+});
