@@ -29,8 +29,8 @@ export type Doubt = 'none' | 'missing' | 'failed' | 'changing';
 /** The first time; then after twice as long each time: a lookup of what needs healing takes locks on the bricks. */
 const AGAIN_MS = 200;
 const LAST_AGAIN_MS = 1_000;
-/** For what changes by itself. */
-const CHANGING_MS = 1_000;
+/** For what changes by itself. A rebalance under load can make a file look so for a second or two. */
+const CHANGING_MS = 4_000;
 /** So many may wait at once for a connection: each holds a request and nothing else. */
 const MAX_WAITING = 4096;
 

@@ -140,7 +140,7 @@ function killWorker({ windows, workers }: FaultTools): Fault {
   };
 }
 
-/** A new worker can't connect at once to a volume of which a brick is silent. */
+/** A new worker can't connect at once to a volume of which a brick is silent, or to the bricks of a node without a glusterd. */
 export function allowSlowStart({ windows }: FaultTools): () => void {
   const closes = VOLUMES.map((volume) => windows.open('worker starts beside it', volume, GONE));
   return () => {

@@ -85,7 +85,9 @@ async function step(faults: readonly Fault[], tools: FaultTools, stop: AbortSign
   tell(faults.map(({ title }) => title).join(' + '));
   const hold = tools.random.between(3_000, 20_000);
   const killed = faults.some(({ place }) => place === 'worker');
-  const slow = killed && faults.some(({ silent }) => silent) ? allowSlowStart(tools) : null;
+  // A new worker learns from a node's glusterd where its bricks listen.
+  const hindered = faults.some(({ silent, place }) => silent || place === 'glusterd');
+  const slow = killed && hindered ? allowSlowStart(tools) : null;
   const begun: Begun[] = [];
   try {
     for (const fault of faults) begun.push(await fault.begin());
