@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly findings: Findings;
   /** Whether another client can read the file, or see that there is none. */
   readonly isReadable: (file: SoakFile) => Promise<boolean>;
+  /** What another client reads of it now, for people. */
+  readonly seenElsewhere: (file: SoakFile) => Promise<string>;
 }
 
 interface Question {
@@ -135,13 +137,13 @@ export class Load {
         findings.note(`${volume}: answers of two versions while a file was written in place`);
         return;
       case 'wrong':
-        findings.violation(text(judgement.why));
+        findings.violation(`${text(judgement.why)}; ${await this.options.seenElsewhere(file)}`);
         return;
       case 'unless': {
         const why = reply.outcome === 'none' ? `no answer (${reply.body})` : judgement.why;
         if (windows.allows(volume, reply.outcome, start, end)) return;
         if (reply.outcome !== '503' || (await this.options.isReadable(file))) {
-          findings.violation(text(why));
+          findings.violation(`${text(why)}; ${await this.options.seenElsewhere(file)}`);
         } else {
           findings.note(`${volume}: 503 for a file that no other client can read either`);
         }

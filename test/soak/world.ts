@@ -124,6 +124,7 @@ export class World {
           windows,
           findings,
           isReadable: (file) => writer.isReadable(file),
+          seenElsewhere: (file) => writer.describe(file),
         }),
       );
     }

@@ -2,7 +2,7 @@
 import { open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { contentOf } from './content.js';
+import { contentOf, versionsIn } from './content.js';
 import { type Kind, SoakFile } from './ledger.js';
 import type { Random } from './random.js';
 import type { Findings } from './report.js';
@@ -74,6 +74,18 @@ export class Writer {
       () => true,
       () => false,
     );
+  }
+
+  /** What this client reads of it. */
+  async describe(file: SoakFile): Promise<string> {
+    try {
+      const body = await this.read(file);
+      if (body === null) return 'another client finds none';
+      const versions = [...(versionsIn(file.name, body) ?? ['none of its'])].join(' and ');
+      return `another client reads ${body.length} bytes of version ${versions}`;
+    } catch (error) {
+      return `another client reads nothing: ${(error as NodeJS.ErrnoException).code}`;
+    }
   }
 
   start(): void {
