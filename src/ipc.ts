@@ -3,8 +3,16 @@ import type { Config } from './config/types.js';
 
 /** What the supervisor tells a worker. */
 export type ToWorker =
-  /** The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen. */
-  | { readonly type: 'start'; readonly number: number; readonly config: Config }
+  /**
+   * The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen; `others`: it
+   * takes the place of one that died, and others answer requests meanwhile.
+   */
+  | {
+      readonly type: 'start';
+      readonly number: number;
+      readonly config: Config;
+      readonly others: boolean;
+    }
   /** Stop accepting, finish what is under way within `timeoutMs`, say `drained`, exit with status 0. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   /** Answer with a `status` of the same `id`. */
@@ -60,9 +68,9 @@ export interface WorkerStatus {
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readToWorker(value: unknown): ToWorker | null {
   if (!isRecord(value)) return null;
-  const { type, number, config, timeoutMs, id } = value;
-  if (type === 'start' && isCount(number) && isConfig(config)) {
-    return { type, number, config: frozen(config) };
+  const { type, number, config, others, timeoutMs, id } = value;
+  if (type === 'start' && isCount(number) && isConfig(config) && typeof others === 'boolean') {
+    return { type, number, config: frozen(config), others };
   }
   if (type === 'drain' && isCount(timeoutMs)) return { type, timeoutMs };
   if (type === 'status' && isCount(id)) return { type, id };

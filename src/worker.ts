@@ -24,6 +24,8 @@ import { Volume } from './storage/volume.js';
 
 /** Volumes get so long to connect before the first request may meet one that has not. */
 const CONNECT_GRACE_MS = 700;
+/** While others serve all the same, there is no need to answer 503 for a volume that is just being connected. */
+const PATIENT_GRACE_MS = 10_000;
 
 const native = new Native();
 let log: Logger = createLogger({
@@ -50,7 +52,7 @@ link.send({ type: 'hello' });
 async function onMessage(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'start':
-      await start(message.number, message.config);
+      await start(message.number, message.config, message.others);
       return;
     case 'drain':
       await stop(message.timeoutMs);
@@ -65,7 +67,7 @@ async function onMessage(message: ToWorker): Promise<void> {
   }
 }
 
-async function start(number: number, config: Config): Promise<void> {
+async function start(number: number, config: Config, others: boolean): Promise<void> {
   log = createLogger({
     level: config.log.level,
     style: logStyle(process.env, process.stderr.isTTY),
@@ -78,7 +80,7 @@ async function start(number: number, config: Config): Promise<void> {
     const accessLog = createAccessLog(config.log, log);
     dropPrivileges(config);
     running = new Worker(number, config, accessLog, (site) => new HttpServer(site));
-    await running.start();
+    await running.start(others ? PATIENT_GRACE_MS : CONNECT_GRACE_MS);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
     const text = error instanceof Error ? error.message : String(error);
@@ -203,11 +205,11 @@ class Worker {
   }
 
   /** Listens once every volume is connected or has failed once, or after a grace: a slow one holds up no other. */
-  async start(): Promise<void> {
+  async start(graceMs: number): Promise<void> {
     const verdicts = Promise.all(this.#volumes.map((volume) => volume.start()));
     let timer: NodeJS.Timeout | undefined;
     const grace = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CONNECT_GRACE_MS);
+      timer = setTimeout(resolve, graceMs);
     });
     await Promise.race([verdicts, grace]);
     clearTimeout(timer);

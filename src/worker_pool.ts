@@ -57,6 +57,7 @@ export class WorkerPool {
           workerFile,
           log,
           timing,
+          othersServe: () => this.readyCount > 0,
           onListening: () => this.#listening(),
           onReady: () => this.#ready(),
           onDeath: () => this.#death(),

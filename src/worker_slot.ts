@@ -35,6 +35,8 @@ export interface SlotOptions {
   readonly workerFile: string;
   readonly log: Logger;
   readonly timing: RestartTiming;
+  /** Whether another worker answers requests. */
+  readonly othersServe: () => boolean;
   /** Called for every `listening` and every `ready`. */
   readonly onListening: () => void;
   readonly onReady: () => void;
@@ -191,7 +193,13 @@ export class WorkerSlot {
     switch (message.type) {
       case 'hello':
         life.isListeningToUs = true;
-        this.#tell(life, { type: 'start', number: this.number, config });
+        this.#tell(life, {
+          type: 'start',
+          number: this.number,
+          config,
+          // At the first start all are wanted soon.
+          others: this.restarts > 0 && this.#options.othersServe(),
+        });
         break;
       case 'listening':
         log.debug(`worker ${this.number} listens`, { listeners: message.listeners });

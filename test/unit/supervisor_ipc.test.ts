@@ -30,7 +30,7 @@ const body: WorkerStatus = {
 };
 
 const toWorker: ToWorker[] = [
-  { type: 'start', number: 1, config: testConfig() },
+  { type: 'start', number: 1, config: testConfig(), others: true },
   { type: 'drain', timeoutMs: 0 },
   { type: 'status', id: 1 },
 ];
