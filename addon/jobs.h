@@ -116,8 +116,8 @@ class OpenJob final : public Job {
     bool want_body;                       // of a regular file
     bool want_listing;                    // open a directory as a stream for ListJob
     bool want_trail = false;
-    std::chrono::milliseconds trust{1000};  // how old a look at a folder on the way may be
     std::optional<Known> known = std::nullopt;
+    std::chrono::milliseconds trust{1000};  // how old a look at a folder on the way may be
   };
 
   OpenJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, Request request)

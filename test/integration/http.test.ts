@@ -174,6 +174,8 @@ describe('requests', () => {
       '/list/',
     ]) {
       const [whole, head] = [await ask(path), await ask(path, {}, 'HEAD')];
+      // The second one need not be read from the volume.
+      for (const each of [whole, head]) delete each.headers['cache-status'];
       const { date: _, connection: __, 'transfer-encoding': ___, ...headers } = whole.headers;
       const { date: _a, connection: _b, ...headHeaders } = head.headers;
       expect([path, head.status, headHeaders]).toEqual([path, whole.status, headers]);

@@ -80,7 +80,7 @@ async function work(): Promise<void> {
   const root = binding.addRoot('/ending', 1);
   const open = (token: number): void => {
     const path = token % 3 === 0 ? 'large' : 'small';
-    check(binding.open(volume, token, root, path, 262144, 65536, 0, 1) === 0, 'refused');
+    check(binding.open(volume, token, root, path, 262144, 65536, 0, 1, '', 1000) === 0, 'refused');
   };
   onCompletion = (at) => {
     check(rows[at + 1] === 0, `status ${rows[at + 1]}`);
@@ -95,7 +95,7 @@ async function work(): Promise<void> {
 async function detach(): Promise<void> {
   const volume = await connect();
   const root = binding.addRoot('/ending', 1);
-  check(binding.open(volume, 7, root, 'small', 262144, 65536, 0, 1) === 0, 'refused');
+  check(binding.open(volume, 7, root, 'small', 262144, 65536, 0, 1, '', 1000) === 0, 'refused');
   await new Promise<void>((resolve) => {
     onCompletion = () => resolve();
   });
