@@ -25,6 +25,8 @@ interface Binding {
     firstChunk: number,
     firstOffset: number,
     flags: number,
+    knownGfid: string,
+    trustMs: number,
   ): number;
   release(volume: number, file: number): void;
   block(id: number): ArrayBuffer;
