@@ -44,6 +44,10 @@ uint32_t Microseconds(std::chrono::steady_clock::duration time) {
 // what the name stands for must be looked up again.
 bool IsGone(int err) { return err == ESTALE || err == ENOENT; }
 
+// Errors of a descriptor that say nothing of its file. EBADFD: libgfapi could not take it over into a new
+// graph, or its brick has come back without it.
+bool IsUnusable(int err) { return err == EBADFD || err == EBADF || err == ESTALE; }
+
 // Was the file written within the last seconds, or in the future of this machine's clock?
 bool WrittenLately(const struct stat& st) {
   constexpr time_t kSettled = 2;
@@ -353,7 +357,7 @@ void ReadJob::Execute() {
   if (!AcquireBlock(length_)) return;
   int err = 0;
   Status status = ReadExactly(*file, result_.block->data, length_, offset_, &err);
-  if (status != Status::kOk && err != 0) {
+  if (status != Status::kOk && IsUnusable(err)) {
     const std::shared_ptr<OpenFile> anew = Reopen(*file);
     if (anew) status = ReadExactly(*anew, result_.block->data, length_, offset_, &err);
   }
@@ -365,8 +369,7 @@ void ReadJob::Execute() {
   result_.length = length_;
 }
 
-// A descriptor that libgfapi could not take over into a new graph stays without use (EBADFD), as does one
-// whose brick was replaced. The file itself may be as it was.
+// The file itself may be as it was.
 std::shared_ptr<OpenFile> ReadJob::Reopen(const OpenFile& file) {
   Gfid gfid = file.gfid;
   struct stat st;

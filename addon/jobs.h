@@ -150,7 +150,7 @@ class OpenJob final : public Job {
 };
 
 // Reads from a file that OpenJob opened, into one block. Exactly `length` bytes, or kChanged. A descriptor
-// that fails is exchanged for a new one, once, where the file is still the same.
+// that can't be used any more is exchanged for a new one, once, where the file is still the same.
 class ReadJob final : public Job {
  public:
   ReadJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, uint32_t file_id,

@@ -173,6 +173,33 @@ void AnErrorIsNotTheEnd() {
   spy::Use({});
 }
 
+// A descriptor that did not survive a switch of the graph is exchanged, unless the file is another one by now.
+void ADescriptorIsExchanged() {
+  const Answer open = Get(*client, root, "large");
+  const uint32_t id = open.completion.file_id;
+  CHECK(id != 0);
+  const Content content{2, 2, kLarge.size};
+  const auto read = [&](int err, int times) {
+    With(&spy::Hooks::pread, err, times);
+    Answer part = Collect(*client, client->Wait(client->Read(id, 4096, 4096)));
+    spy::Use({});
+    return part;
+  };
+  const long files = spy::files;
+  for (const int err : {EBADFD, EBADF, ESTALE}) {
+    const Answer part = read(err, 1);
+    CHECK(part.completion.status == Status::kOk);
+    content.Check(part.body.data(), 4096, 4096);
+    CHECK_EQ(spy::files, files);
+  }
+  CHECK(read(EBADFD, kAlways).completion.status == Status::kIo);
+  CHECK_EQ(spy::files, files);
+  WriteFile(place.mount + "/faults/large", Content{2, 3, kLarge.size}.Bytes(), 0);
+  CHECK(read(EBADFD, 1).completion.status != Status::kOk);
+  CHECK_EQ(client->volume().stats().open_files, 1u);
+  client->Release(id);
+}
+
 }  // namespace
 }  // namespace gfserve::test
 
@@ -191,6 +218,7 @@ int main(int argc, char** argv) {
   Run("errors", Errors);
   Run("reads without a stat", ReadsWithoutAStat);
   Run("an error is not the end", AnErrorIsNotTheEnd);
+  Run("a descriptor is exchanged", ADescriptorIsExchanged);
   client->Close();
   client.reset();
   CHECK_EQ(spy::files, 0);

@@ -58,6 +58,7 @@ glfs_t* __real_glfs_new(const char*);
 int __real_glfs_init(glfs_t*);
 int __real_glfs_fini(glfs_t*);
 glfs_object_t* __real_glfs_h_lookupat(glfs_t*, glfs_object_t*, const char*, struct stat*, int);
+glfs_object_t* __real_glfs_h_create_from_handle(glfs_t*, unsigned char*, int, struct stat*);
 int __real_glfs_h_close(glfs_object_t*);
 int __real_glfs_h_stat(glfs_t*, glfs_object_t*, struct stat*);
 glfs_fd_t* __real_glfs_h_open(glfs_t*, glfs_object_t*, int);
@@ -88,6 +89,11 @@ glfs_object_t* __wrap_glfs_h_lookupat(glfs_t* fs, glfs_object_t* parent, const c
                                       struct stat* st, int follow) {
   if (Fails(&Hooks::lookup)) return nullptr;
   return Counted(objects, __real_glfs_h_lookupat(fs, parent, path, st, follow));
+}
+
+glfs_object_t* __wrap_glfs_h_create_from_handle(glfs_t* fs, unsigned char* handle, int length,
+                                                struct stat* st) {
+  return Counted(objects, __real_glfs_h_create_from_handle(fs, handle, length, st));
 }
 
 int __wrap_glfs_h_close(glfs_object_t* object) {

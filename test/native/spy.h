@@ -9,7 +9,7 @@ namespace gfserve::test::spy {
 
 // What libgfapi has given out and not got back, over the whole process.
 extern std::atomic<long> instances;  // glfs_new, glfs_fini
-extern std::atomic<long> objects;    // glfs_h_lookupat, glfs_h_close
+extern std::atomic<long> objects;    // glfs_h_lookupat, glfs_h_create_from_handle, glfs_h_close
 extern std::atomic<long> files;      // glfs_h_open, glfs_h_opendir, glfs_close, glfs_closedir
 
 // Called before the real function, on the calling thread; where it returns an errno, the call fails
