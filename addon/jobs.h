@@ -117,7 +117,8 @@ class OpenJob final : public Job {
     bool want_listing;                    // open a directory as a stream for ListJob
     bool want_trail = false;
     std::optional<Known> known = std::nullopt;
-    std::chrono::milliseconds trust{1000};  // how old a look at a folder on the way may be
+    // How old a look at a folder on the way may be.
+    std::chrono::milliseconds trust = PathWalk::kFolderFresh;
   };
 
   OpenJob(std::shared_ptr<Shared> shared, Volume& volume, uint32_t token, Request request)

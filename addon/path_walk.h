@@ -45,6 +45,9 @@ class PathWalk {
   PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail)
       : volume_(volume), trust_(trust), trail_(trail) {}
 
+  // How old it may be where nobody says otherwise.
+  static constexpr std::chrono::milliseconds kFolderFresh{1000};
+
   // How old the oldest look is that was trusted so far.
   std::chrono::steady_clock::duration age() const { return age_; }
 

@@ -35,7 +35,7 @@ interface Binding {
   close(volume: number): void;
 }
 
-const COLUMNS = 18;
+const COLUMNS = 19;
 const JOBS = 200;
 
 const args: readonly string[] = isMainThread ? process.argv.slice(2) : workerData;
