@@ -217,7 +217,7 @@ void Replaced(uint32_t size) {
   end = true;
   replacer.join();
   CHECK(written > 10);
-  CHECK(ok > 100);
+  CHECK(ok > 20);
   if (changed * 20 > ok) {
     Fail(__FILE__, __LINE__, std::to_string(changed) + " changed, " + std::to_string(ok) + " ok");
   }
