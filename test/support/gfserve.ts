@@ -12,12 +12,12 @@ import { readFromWorker } from '../../src/ipc.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-const ALWAYS_LOOK = '[cache]\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
+const NO_CACHE = '[cache]\nsize = 0\n';
 
 export interface GfserveOptions {
   /**
-   * Everything but [server] and [admin]: volumes, mounts, limits. Without [cache] whatever is cached is looked at again for each
-   * request, so that changes are seen at once.
+   * Everything but [server] and [admin]: volumes, mounts, limits. Without [cache] there is none: what is tested is how
+   * the volume is read.
    */
   readonly config: string;
   readonly workers?: number;
@@ -92,7 +92,7 @@ workers = ${options.workers ?? 1}
 ${options.server ?? ''}
 [admin]
 listen = 127.0.0.1:${adminPort}
-${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : ALWAYS_LOOK}${options.config}`;
+${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NO_CACHE}${options.config}`;
     await writeFile(ini, text);
     const child = spawn(process.execPath, [CLI, '--config', ini], {
       stdio: ['ignore', 'pipe', 'pipe'],
