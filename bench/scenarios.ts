@@ -44,6 +44,10 @@ const atLeast = (factor: number, peer: string, subject = SUBJECT, metric = reque
 const requests = (plan: Plan, connections: number): Task => ({
   ...{ kind: 'requests', plan, connections, idleConnections: 0 },
 });
+const transfers = (plan: Plan, connections: number): Task => ({
+  ...requests(plan, connections),
+  kind: 'transfers',
+});
 
 /** Of what any server has at hand. */
 const hot = {
@@ -81,9 +85,7 @@ const downloads = (connections: number, title: string, goals: readonly Goal[]): 
   metrics: TRANSFER_METRICS,
   goals,
   parts: ['large'],
-  task: (dataset) => ({
-    ...{ kind: 'downloads', plan: wholePlan(dataset, 'large'), connections, idleConnections: 0 },
-  }),
+  task: (dataset) => transfers(wholePlan(dataset, 'large'), connections),
 });
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -115,7 +117,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     parts: ['big'],
     task: (dataset) => {
       const file = firstOf(dataset, 'big');
-      return requests({ name: '1m', requests: [{ kind: 'whole', file, weight: 1 }] }, 16);
+      return transfers({ name: '1m', requests: [{ kind: 'whole', file, weight: 1 }] }, 16);
     },
   },
   '256m-x1': downloads(1, 'one connection', [atLeast(0.65, 'limit', COLD_SUBJECT, throughput)]),
@@ -125,7 +127,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     title: 'ranges of 1 MiB of a file of 1 GiB, some of them popular, 16 connections',
     takes: ({ ranges }) => ranges,
     parts: ['video'],
-    task: (dataset) => requests(videoPlan(dataset), 16),
+    task: (dataset) => transfers(videoPlan(dataset), 16),
   },
   'not-found': {
     ...hot,

@@ -1,4 +1,5 @@
 /** Counting answers. */
+import { quantile } from '../statistics.js';
 import type { Answer } from './load.js';
 
 export interface Tally {
@@ -18,9 +19,7 @@ export interface Tally {
 export function tallyOf(answers: readonly Answer[]): Tally {
   const count = (kind: Answer['kind']): number =>
     answers.filter((answer) => answer.kind === kind).length;
-  const times = answers.map(({ ms }) => ms).sort((a, b) => a - b);
-  const quantile = (share: number): number =>
-    times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
+  const times = answers.map(({ ms }) => ms);
   const why: Record<string, number> = {};
   for (const answer of answers) {
     if (answer.kind === 'failed') why[answer.why] = (why[answer.why] ?? 0) + 1;
@@ -31,8 +30,8 @@ export function tallyOf(answers: readonly Answer[]): Tally {
     failed: count('failed'),
     timedOut: count('timed out'),
     why,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
-    maxMs: quantile(1),
+    p50Ms: quantile(times, 0.5),
+    p99Ms: quantile(times, 0.99),
+    maxMs: quantile(times, 1),
   };
 }

@@ -4,10 +4,10 @@ import type { Plan, ReadyRequest } from './plan.js';
 /** A scenario's work, the same in all rounds. */
 export interface Task {
   /**
-   * Until the time has passed. `requests`: at random, by their weights. `downloads`: the plan's only file again and again
-   * by each connection.
+   * `requests`: of answers that are small. `transfers`: of large ones, of which it matters how they are read. Both are
+   * made at random, by their weights, until the time has passed.
    */
-  readonly kind: 'requests' | 'downloads';
+  readonly kind: 'requests' | 'transfers';
   readonly plan: Plan;
   readonly connections: number;
   /** Beside those, and hardly ever asking for anything. */

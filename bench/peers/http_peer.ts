@@ -1,9 +1,9 @@
 /** A peer that speaks HTTP. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runDownloads } from '../load/download.js';
 import type { Load, Shots, Task, Timing } from '../load/load.js';
-import { firstFile, type Plan, planText, type ReadyRequest, readyRequest } from '../load/plan.js';
+import { type Plan, planText, type ReadyRequest, readyRequest } from '../load/plan.js';
+import { runTransfers } from '../load/transfers.js';
 import { ask } from '../probe.js';
 import { processTree } from '../usage.js';
 import { each, verify } from '../verify.js';
@@ -77,16 +77,15 @@ export class HttpPeer implements Peer {
   }
 
   run(task: Task, timing: Timing): Promise<Load> {
-    const { port, ground } = this;
     const { kind, plan, connections } = task;
+    const prepared = this.#shots.get(plan);
+    if (prepared === undefined) throw new Error(`${plan.name} was not prepared`);
+    const shots = { ...prepared, connections };
     switch (kind) {
-      case 'requests': {
-        const shots = this.#shots.get(plan);
-        if (shots === undefined) throw new Error(`${plan.name} was not prepared`);
-        return ground.generator({ ...shots, connections }, timing);
-      }
-      case 'downloads':
-        return runDownloads({ port, file: firstFile(plan), connections, ...timing });
+      case 'requests':
+        return this.ground.generator(shots, timing);
+      case 'transfers':
+        return runTransfers(shots, timing);
       default: {
         const impossible: never = kind;
         throw new Error(`unknown work ${String(impossible)}`);

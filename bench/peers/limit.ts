@@ -36,7 +36,7 @@ function commandOf({ kind, plan, connections }: Task, { seconds, seed }: Timing)
   switch (kind) {
     case 'requests':
       return `files ${seconds} ${seed}`;
-    case 'downloads':
+    case 'transfers':
       return `download ${seconds} ${connections} ${firstFile(plan).path}`;
     default: {
       const impossible: never = kind;

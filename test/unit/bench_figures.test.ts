@@ -3,7 +3,7 @@ import { type Goal, judge } from '../../bench/goals.js';
 import { pairRatio } from '../../bench/ratio.js';
 import { rotated } from '../../bench/rounds.js';
 import { cpuPerRequest, requestRate } from '../../bench/sample.js';
-import { median, summarise } from '../../bench/statistics.js';
+import { median, quantile, summarise } from '../../bench/statistics.js';
 import { figure, ratioFigure, renderTable } from '../../bench/table.js';
 import { sampleOf } from '../support/bench_samples.js';
 
@@ -93,4 +93,10 @@ test('figures are for people', () => {
       ['long', '100'],
     ]),
   ).toBe('a       1\nlong  100');
+});
+
+test('a quantile is one of the values', () => {
+  const values = [5, 1, 4, 2, 3];
+  expect([0, 0.5, 0.99, 1].map((share) => quantile(values, share))).toEqual([1, 3, 5, 5]);
+  expect(quantile([], 0.5)).toBeNaN();
 });
