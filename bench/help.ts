@@ -35,7 +35,7 @@ ${list(VOLUME_PROFILES)}
   --seconds S            how long a peer is measured in a round (default ${DEFAULT_SECONDS})
   --files N              at most so many files of each size, for shorter tries
   --hung S               how long the brick hangs in ${FAULTS} (default ${DEFAULT_HUNG_SECONDS})
-  --load wrk|autocannon  what makes the load (default wrk, where it is installed)
+  --load wrk|autocannon  what makes the load (default wrk, where it is installed); autocannon can't measure uwsgi
   --json FILE            write all raw figures to FILE
   --svg FILE             write a plot to FILE
   --from FILE            show the figures that --json wrote to FILE; nothing is run

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Cleanup } from './cleanup.js';
+import { PARTS } from './dataset/parts.js';
 import { judgeFaults, renderFaults } from './faults/report.js';
 import { judge, type Verdict } from './goals.js';
 import { help } from './help.js';
@@ -33,7 +34,7 @@ function printMachine(machine: Machine): void {
 
 /** Prints the report. @returns which goals are met */
 function report(record: RunRecord): readonly Verdict[] {
-  const { machine, peers, volumeOptions, generator, rounds, seconds, faults } = record;
+  const { machine, peers, volumeOptions, generator, rounds, seconds, mostFiles, faults } = record;
   const all = outcomes((name) => samplesOf(record, name));
   const verdicts: Verdict[] = [];
   say('');
@@ -42,6 +43,8 @@ function report(record: RunRecord): readonly Verdict[] {
     const options = Object.entries(volumeOptions).map(([key, value]) => `${key}=${value}`);
     say(`volume: replica 3 on loopback; options: ${options.sort().join(' ')}`);
     say(`load: ${generator}; ${rounds} rounds of ${seconds} s`);
+    if (mostFiles < PARTS.many.count)
+      say(`at most ${mostFiles} files of each size, whatever titles say`);
   }
   for (const [name, setup] of Object.entries(peers)) say(`${name}: ${setup}`);
   for (const [name, { setup }] of Object.entries(faults?.peers ?? {})) {

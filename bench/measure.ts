@@ -110,6 +110,6 @@ export async function measure(
   const faults: FaultRecord | null = options.faults
     ? await runFaults(options, cleanup, tell)
     : null;
-  const { generator, rounds, seconds } = options;
-  return { format: FORMAT, machine, generator, rounds, seconds, ...speeds, faults };
+  const { generator, rounds, seconds, mostFiles } = options;
+  return { format: FORMAT, machine, generator, rounds, seconds, mostFiles, ...speeds, faults };
 }

@@ -1,4 +1,5 @@
 /** All scenarios on one page: each peer's speed and cost beside gfserve's. */
+import { PEERS } from './peers/index.js';
 import { pairRatio } from './ratio.js';
 import type { Samples } from './rounds.js';
 import type { Metric } from './sample.js';
@@ -21,7 +22,7 @@ export function outcomes(samplesOf: (scenario: string) => Samples): readonly Out
 }
 
 function table(all: readonly Outcome[], metric: (scenario: Scenario) => Metric): string {
-  const peers = [...new Set(all.flatMap(({ samples }) => [...samples.keys()]))];
+  const peers = Object.keys(PEERS).filter((peer) => all.some(({ samples }) => samples.has(peer)));
   const rows = all.map(({ name, scenario, samples }) => {
     const base = samples.get(scenario.subject) ?? [];
     const cells = peers.map((peer) => {

@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly generator: string;
   readonly rounds: number;
   readonly seconds: number;
+  /** Scenarios with more files than this had only so many. */
+  readonly mostFiles: number;
   /** By scenario and peer; one sample for each round, in their order. */
   readonly results: Readonly<Record<string, Readonly<Record<string, readonly Sample[]>>>>;
   readonly faults: FaultRecord | null;
@@ -157,6 +159,7 @@ export function parseRecord(json: string): RunRecord {
     generator: text(fields, 'generator'),
     rounds: number(fields, 'rounds'),
     seconds: number(fields, 'seconds'),
+    mostFiles: number(fields, 'mostFiles'),
     results: each(fields.results, 'results', (own) => each(own, 'a scenario', samples)),
     faults: faultsOf(fields.faults),
   };

@@ -52,6 +52,7 @@ export function loadOf(result: WrkResult, expected: Expected): Load {
     write: result.write,
     status: differing > inFlight ? differing : 0,
     timeout: result.timeout,
+    'nothing came': requests === 0 ? 1 : 0,
     'answers too short': tooFew ? 1 : 0,
     'answers too long': tooMany ? 1 : 0,
   };

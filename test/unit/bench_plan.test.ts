@@ -9,6 +9,7 @@ import {
   pathOf,
 } from '../../bench/dataset/parts.js';
 import { WINDOW, WINDOW_SHIFT, Windows } from '../../bench/dataset/windows.js';
+import { loadOf as cannonLoad } from '../../bench/load/autocannon.js';
 import { type PlannedRequest, planText, readyRequest } from '../../bench/load/plan.js';
 import { Picker, scaled, scattered, zipf } from '../../bench/load/weights.js';
 import { loadOf, type WrkResult } from '../../bench/load/wrk.js';
@@ -170,6 +171,7 @@ describe("wrk's result", () => {
     ['failed reads', { read: 2 }, 'read 2'],
     ['404 where files were asked for', { status: 100 }, 'status 100'],
     ['200 where nothing should be', { expectedFailures: 100 }, 'status 100'],
+    ['no answers', { requests: 0, bytes: 0, expectedBytes: 0 }, 'nothing came 1'],
     ['bytes missing', { bytes: 4_000_000 }, 'answers too short 1'],
     ['whole files instead of 304', { expectedBytes: 0 }, 'answers too long 1'],
   ])('with %s', (_title, difference, text) => {
@@ -184,5 +186,29 @@ describe("wrk's result", () => {
     const closing = { ...result, status: 500, read: 500, expectedFailures: 501 };
     expect(loadOf(closing, { ...expected, framesErrors: false }).errors).toBe(0);
     expect(loadOf({ ...closing, read: 503 }, { ...expected, framesErrors: false }).errors).toBe(3);
+  });
+});
+
+describe("autocannon's result", () => {
+  const result = {
+    ...{ duration: 2, errors: 0, timeouts: 0, latency: { p50: 1, p99: 2, p99_9: 3 } },
+    ...{ requests: { total: 100 }, throughput: { total: 5000 } },
+    statusCodeStats: { 200: { count: 90 }, 404: { count: 10 } },
+  };
+
+  test('without errors', () => {
+    expect(cannonLoad(result, { 200: 95, 404: 11 }, 10)).toMatchObject({
+      ...{ requests: 100, seconds: 2, bytes: 5000, errors: 0, errorText: '' },
+      latency: { p50Ms: 1, p99Ms: 2, p999Ms: 3 },
+    });
+  });
+
+  test.each([
+    ['a status that none should have', {}, { 200: 90 }, 'status 10'],
+    ['too many 404', {}, { 200: 100, 404: 0 }, 'status 10'],
+    ['timeouts', { errors: 3, timeouts: 2 }, { 200: 90, 404: 10 }, 'connection 1, timeout 2'],
+    ['no answers', { statusCodeStats: {} }, { 200: 64 }, 'nothing came 1'],
+  ])('with %s', (_title, difference, wanted, text) => {
+    expect(cannonLoad({ ...result, ...difference }, wanted, 5).errorText).toBe(text);
   });
 });

@@ -77,6 +77,7 @@ function recordOf(results: RunRecord['results']): RunRecord {
     format: 2,
     machine: { ...machine, versions: { nginx: '1.22' } },
     ...{ volumeOptions: {}, peers: { gfserve: 'one' }, generator: 'wrk', rounds: 1, seconds: 1 },
+    mostFiles: 200_000,
     results,
     faults: null,
   };
