@@ -108,16 +108,14 @@ void OpenJob::Execute() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
-    const bool first = attempt == 0;
-    if (Attempt(first ? request_.trust : std::chrono::milliseconds(0), first) == Outcome::kDone) {
-      return;
-    }
+    const auto trust = attempt == 0 ? request_.trust : std::chrono::milliseconds(0);
+    if (Attempt(trust) == Outcome::kDone) return;
     ReleaseBlock();
   }
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, bool first) {
+OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust) {
   const bool trust_folders = trust.count() > 0;
   if (trail_) trail_->Clear();
   PathWalk walk(volume_, trust, trail_.get());
@@ -138,8 +136,7 @@ OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, bool first) {
   result_.age_ms =
       static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(walk.age()).count());
   // Under a remembered folder that has been replaced since, nothing can be said to be missing.
-  // And a distributed volume whose layout changes may find at the second look what it missed at the first.
-  if (first && IsAbsent(error.status)) return Outcome::kAgain;
+  if (trust_folders && IsAbsent(error.status)) return Outcome::kAgain;
   if (error.status != Status::kOk) {
     Fail(error.status, error.err);
     return Outcome::kDone;

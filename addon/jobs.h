@@ -131,7 +131,7 @@ class OpenJob final : public Job {
 
   void Execute() override;
   // `trust`: see PathWalk.
-  Outcome Attempt(std::chrono::milliseconds trust, bool first);
+  Outcome Attempt(std::chrono::milliseconds trust);
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);

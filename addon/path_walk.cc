@@ -152,20 +152,9 @@ void PathWalk::Remember(const Node& parent, const std::string& name, const Node&
   if (evicted) volume_.Tell(Notice::kUnwatched, evicted->handle->gfid());
 }
 
-// The distribute xlator learns of moved shares of the names, by which it says at once that a file is missing, from
-// lookups of the folder; and only from the root's that a rebalance has begun or ended. No walk looks that up by itself.
-void PathWalk::RefreshRoot() {
-  if (root_is_fresh_) return;
-  root_is_fresh_ = true;
-  struct stat st;
-  glfs_object_t* root = glfs_h_lookupat(volume_.fs(), nullptr, "/", &st, 0);
-  if (root) glfs_h_close(root);
-}
-
 WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
   chain_.clear();
   links_ = 0;
-  if (trust_.count() == 0) RefreshRoot();
   Node volume_root{volume_.root(), {}};
   volume_root.st.st_mode = S_IFDIR | 0755;  // the bricks check the real one on every miss
   chain_.push_back(std::move(volume_root));

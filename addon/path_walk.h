@@ -68,7 +68,6 @@ class PathWalk {
   Confirmed Confirm(const Node& parent, const std::string& name, const Gfid& gfid);
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
-  void RefreshRoot();
   // `last_counts`: the last component is one that must be looked up.
   WalkError Descend(std::string_view path, SymlinkPolicy policy, bool last_counts);
   WalkError Step(std::string name, SymlinkPolicy policy, bool may_trust,
@@ -80,7 +79,6 @@ class PathWalk {
   Trail* const trail_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
   int links_ = 0;            // followed so far
-  bool root_is_fresh_ = false;
 };
 
 }  // namespace gfserve

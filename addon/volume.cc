@@ -128,6 +128,10 @@ int Volume::OpenFs(bool without_md_cache) {
   // quick-read keeps content by the times that lookups report. Under writes those lag behind the file's
   // own: it then serves, for up to a second, old content of which a stat says that it is the newest.
   if (glfs_set_xlator_option(fs_, "*-quick-read", "max-file-size", "0") != 0) return failure();
+  // With lookup-optimize the distribute xlator says that a file is missing when it is not on the brick that its
+  // name leads to by the layout that this client knows. While bricks come and go, layouts and files are not
+  // always where they belong: files that are there would answer 404. Without, it asks all bricks first.
+  if (glfs_set_xlator_option(fs_, "*-dht", "lookup-optimize", "off") != 0) return failure();
   if (without_md_cache &&
       glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
     return failure();

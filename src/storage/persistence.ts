@@ -68,13 +68,18 @@ export class Persistence {
       done(result);
     };
     let againMs = AGAIN_MS;
-    const conclude = (result: T | StorageError, doubt: Doubt, mayAsk: boolean): void => {
+    const conclude = (
+      result: T | StorageError,
+      doubt: Doubt,
+      mayAsk: boolean,
+      calledMs: number,
+    ): void => {
       if (doubt === 'missing' && !this.outlook.hidesFiles()) {
         finish(result);
       } else if (
         mayAsk &&
         attempt.again !== false &&
-        this.#mayAskAgain(doubt, startMs, waited() + againMs)
+        this.#mayAskAgain(doubt, { startMs, calledMs, waitedMs: waited() + againMs })
       ) {
         attempt.discard(result);
         cancel = this.#later(ask, againMs);
@@ -87,13 +92,16 @@ export class Persistence {
       }
     };
     const ask = (): void => {
+      const calledMs = performance.now();
       cancel = attempt.call((result) => {
         const doubt = attempt.doubt(result);
         if (doubt === 'none' || (doubt === 'missing' && !this.outlook.spreadsFiles)) {
           finish(result);
           return;
         }
-        const forget = this.#refresh(waited(), (inTime) => conclude(result, doubt, inTime));
+        const forget = this.#refresh(waited(), (inTime) =>
+          conclude(result, doubt, inTime, calledMs),
+        );
         cancel = () => {
           forget();
           attempt.discard(result);
@@ -104,12 +112,15 @@ export class Persistence {
     return () => cancel();
   }
 
-  /** `waitedMs`: by then. */
-  #mayAskAgain(doubt: Doubt, startMs: number, waitedMs: number): boolean {
+  /** `calledMs`: of the last attempt; `waitedMs`: by then. */
+  #mayAskAgain(
+    doubt: Doubt,
+    { startMs, calledMs, waitedMs }: Record<'startMs' | 'calledMs' | 'waitedMs', number>,
+  ): boolean {
     const late = waitedMs + AGAIN_MS >= this.deadlines.lengthMs;
     if (late || this.#waiting >= MAX_WAITING) return false;
     const changing = doubt === 'changing' && performance.now() - startMs < CHANGING_MS;
-    return changing || this.outlook.isPassing(startMs);
+    return changing || this.outlook.isPassing(calledMs);
   }
 
   /** Calls `then` when what is known is newer than this call, with true; or at the deadline, with false. */

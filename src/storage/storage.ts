@@ -205,7 +205,9 @@ export type StorageEvent =
   /** Changes of the object will not be told any more. */
   | { readonly kind: 'unwatched'; readonly gfid: string }
   /** Anything may have changed without being told. */
-  | { readonly kind: 'lost' };
+  | { readonly kind: 'lost' }
+  /** It does not answer: until it does, what is asked of it fails at once. */
+  | { readonly kind: 'down' };
 
 /** Names a root that `Storage.root` registered. */
 export type RootId = number;

@@ -249,6 +249,7 @@ export class Volume implements Storage {
         return;
       case 'down':
         this.#replaceAt = Date.now() + this.#replaceMs;
+        this.#listener({ kind: 'down' });
         log.error(
           `volume ${this.name}: down: ${reason}; answering 503 at once, and asking it again every second`,
         );

@@ -127,7 +127,7 @@ describe.each(['site', 'bricks'])('the volume %s', (name) => {
     let kept: string | null = null;
     volume.onMessage = (message) => {
       if ('answer' in message) kept = message.answer.body;
-      else if (message.event.kind === 'lost') kept = null;
+      else if (message.event.kind === 'lost' || message.event.kind === 'down') kept = null;
       else if (message.event.gfid === gfid) kept = null;
     };
     for (let generation = 1; generation <= 40; generation++) {

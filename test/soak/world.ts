@@ -71,8 +71,8 @@ export class World {
     // In seconds. What a client missed after the self-heal daemon was connected again waits for its next round.
     const healing = { ...options, 'cluster.heal-timeout': '5' };
     await this.cluster.createVolume(COPIES, { replica: 3, options: healing });
-    // On, remove-brick leaves files on bricks where no client finds them by name, one that has just been mounted no more
-    // than others (GlusterFS 10.3).
+    // For the writer's mount too. On, remove-brick leaves files on bricks where no client finds them by name, one that has just
+    // been mounted no more than others (GlusterFS 10.3).
     const searching = { ...options, 'cluster.lookup-optimize': 'off' };
     await this.cluster.createVolume(SPREAD, { bricks: 3, options: searching });
     for (const [index, volume] of VOLUMES.entries()) {

@@ -12,12 +12,13 @@ import { readFromWorker } from '../../src/ipc.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-const NO_CACHE = '[cache]\nsize = 0\n';
+// Everything goes through the cache, and nothing is answered without asking the volume.
+const NEVER_UNASKED = '[cache]\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
 
 export interface GfserveOptions {
   /**
-   * Everything but [server] and [admin]: volumes, mounts, limits. Without [cache] there is none: what is tested is how
-   * the volume is read.
+   * Everything but [server] and [admin]: volumes, mounts, limits. Without [cache] what is kept is compared with the volume
+   * for every request.
    */
   readonly config: string;
   readonly workers?: number;
@@ -92,7 +93,7 @@ workers = ${options.workers ?? 1}
 ${options.server ?? ''}
 [admin]
 listen = 127.0.0.1:${adminPort}
-${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NO_CACHE}${options.config}`;
+${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NEVER_UNASKED}${options.config}`;
     await writeFile(ini, text);
     const child = spawn(process.execPath, [CLI, '--config', ini], {
       stdio: ['ignore', 'pipe', 'pipe'],

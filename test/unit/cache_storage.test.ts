@@ -3,7 +3,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
 import { Compressor } from '../../src/storage/cache/compressor.js';
 import { Memory } from '../../src/storage/cache/memory.js';
-import type { OpenRequest, OpenResult } from '../../src/storage/storage.js';
+import type { OpenRequest, OpenResult, StorageErrorCode } from '../../src/storage/storage.js';
 import { FakeVolume, gfidOf } from '../support/fake_volume.js';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
@@ -302,6 +302,77 @@ describe('one look for all', () => {
     expect(await first).toBe('timeout -');
     volume.failure = null;
     expect(await late).toBe('file hello miss');
+  });
+
+  test.each<[string, Partial<CacheOptions>, number]>([
+    ['valid', { validMs: 0 }, 2],
+    ['valid', { validMs: 5, negativeMs: 0 }, 2],
+    ['valid', { validMs: 1000 }, 1],
+    ['max-object', { validMs: 0, maxObjectBytes: 1 }, 2],
+  ])(
+    'what is too old for those who joined late is asked for once more, for all of them: %s %j',
+    async (_, options, opens) => {
+      const { volume, cache } = setUp(options);
+      volume.write('/a', 'hello');
+      volume.delayMs = 30;
+      const first = get(cache, '/a');
+      await pause(15);
+      const late = [];
+      for (let count = 0; count < 20; count++) {
+        late.push(get(cache, '/a'));
+        if (count % 10 === 9) await pause(1);
+      }
+      expect(await first).toBe('file hello miss');
+      const texts = (await Promise.all(late)).map((text) => text.replace('revalidated', 'miss'));
+      expect(texts).toEqual(Array(20).fill('file hello miss'));
+      expect([volume.opens.length, volume.lent]).toEqual([opens, 0]);
+    },
+  );
+
+  test('nor do they take what was said to have changed before they came', async () => {
+    const { volume, cache } = setUp();
+    volume.delayMs = 30;
+    const { gfid } = volume.write('/a', 'hello');
+    const first = get(cache, '/a');
+    await pause(10);
+    volume.tell({ kind: 'changed', gfid });
+    const late = get(cache, '/a');
+    expect(await first).toBe('file hello miss');
+    expect(await late).toBe('file hello revalidated');
+    expect(volume.opens).toHaveLength(2);
+  });
+
+  test.each<[string, number]>([
+    ['forbidden', 2],
+    ['io', 1],
+  ])('nor an older refusal: %s', async (code, opens) => {
+    const { volume, cache } = setUp();
+    volume.delayMs = 30;
+    volume.failure = code as StorageErrorCode;
+    const first = get(cache, '/a');
+    await pause(10);
+    const late = get(cache, '/a');
+    expect([await first, await late]).toEqual([`${code} -`, `${code} -`]);
+    expect(volume.opens).toHaveLength(opens);
+  });
+
+  test('nobody joins a look at a volume that went down meanwhile', async () => {
+    const { volume, cache } = setUp();
+    volume.write('/a', 'hello');
+    volume.delayMs = 60;
+    const hanging = get(cache, '/a');
+    const left = cache.open(request('/b'), () => {
+      throw new Error('called after a cancel');
+    });
+    volume.tell({ kind: 'down' });
+    left();
+    volume.delayMs = 0;
+    volume.failure = 'down';
+    const startMs = realNow();
+    expect(await get(cache, '/a')).toBe('down -');
+    expect(realNow() - startMs).toBeLessThan(40);
+    volume.failure = null;
+    expect(await hanging).toBe('file hello miss');
   });
 
   test('what is not to be kept is lent to all who wait', async () => {

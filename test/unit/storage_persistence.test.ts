@@ -97,6 +97,19 @@ test.each<[string, Partial<Signs>, readonly Result[], Result | typeof DOWN, numb
   expect(persistence.waiting).toBe(0);
 });
 
+test('what counts is whether the volume has changed since the last call, not since the first', async () => {
+  const changedMs = performance.now() + 50;
+  const outlook: Outlook = {
+    ...outlookOf({ ...CALM, hides: true }),
+    isPassing: (sinceMs) => sinceMs <= changedMs,
+  };
+  const persistence = new Persistence(outlook, new Deadlines(5_000));
+  const attempt = attemptOf([MISSING]);
+  const result = await new Promise((resolve) => persistence.run(attempt, resolve));
+  expect(result).toEqual(DOWN);
+  expect(attempt.calls).toBe(2);
+});
+
 test('what has waited already is asked for less often', async () => {
   const persistence = new Persistence(outlookOf({ ...CALM, passing: true }), new Deadlines(900));
   const attempt = attemptOf([BROKEN]);

@@ -19,9 +19,9 @@ import type {
 } from '../storage.js';
 import { answerFrom, lendOnce, type Outcome } from './answers.js';
 import type { Compressor } from './compressor.js';
-import type { Content, Found, Name } from './entries.js';
+import { type Content, type Found, keyOf, knownOf, type Name } from './entries.js';
 import { fill } from './fill.js';
-import { type Flight, Flights, type Waiter } from './flights.js';
+import { type Flight, Flights, type Waiter, waitedMs } from './flights.js';
 import { Large } from './large.js';
 import type { Memory } from './memory.js';
 import { isIdentical, Shelf } from './shelf.js';
@@ -157,14 +157,24 @@ export class CachedStorage implements Storage {
       this.#watches.lost();
       return;
     }
+    if (event.kind === 'down') {
+      // Who comes now is told so at once, and does not wait for what will not come.
+      this.#flights.close();
+      return;
+    }
     if (!this.options.invalidate) return;
     if (this.#watches.changed(event.gfid) && event.kind === 'changed') {
       this.#counts.invalidations += 1;
     }
   }
 
-  #join(key: string, request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    const waiter: Waiter = { request, joinedMs: performance.now(), done, further: null };
+  #join(
+    key: string,
+    request: OpenRequest,
+    done: (result: OpenResult) => void,
+    joinedMs = performance.now(),
+  ): Cancel {
+    const waiter: Waiter = { request, joinedMs, done, further: null };
     let flight = this.#flights.find(key, request.body);
     if (flight) {
       flight.collapsed = true;
@@ -176,7 +186,7 @@ export class CachedStorage implements Storage {
     return () => {
       waiter.further?.();
       joined.waiters.delete(waiter);
-      if (joined.waiters.size > 0 || this.#flights.find(key, joined.body) !== joined) return;
+      if (joined.waiters.size > 0 || joined.landed) return;
       this.#land(joined);
       joined.cancel();
     };
@@ -192,6 +202,7 @@ export class CachedStorage implements Storage {
       sinceMs: first.joinedMs,
       waiters: new Set([first]),
       collapsed: false,
+      landed: false,
       changes: 0,
       cancel: () => undefined,
     };
@@ -213,6 +224,7 @@ export class CachedStorage implements Storage {
 
   /** It is over: nobody joins it any more. */
   #land(flight: Flight): void {
+    flight.landed = true;
     this.#flights.remove(flight);
     this.#watches.end(flight.look);
   }
@@ -350,6 +362,7 @@ export class CachedStorage implements Storage {
     this.#shelf.put(name);
     if (once && found.kind === 'file') {
       this.#land(flight);
+      this.#askForLate(flight, name);
       lendOnce(flight, once);
     } else {
       this.#tell(flight, name, 'miss', null, once);
@@ -393,7 +406,8 @@ export class CachedStorage implements Storage {
     if (before && !NO_WORD.has(error.code) && error.code !== 'cancelled')
       this.#shelf.forget(before);
     this.#land(flight);
-    for (const waiter of flight.waiters) this.#refuse(waiter, error);
+    const nowMs = performance.now();
+    for (const waiter of flight.waiters) this.#refuse(flight, waiter, error, nowMs);
   }
 
   #mayBeStale(name: Name): boolean {
@@ -401,15 +415,34 @@ export class CachedStorage implements Storage {
     return performance.now() - name.validatedMs <= this.options.staleIfErrorMs;
   }
 
-  /** Who joined a look late has time left when it has none any more: it is tried again for those. */
-  #refuse(waiter: Waiter, error: StorageError): void {
-    const { request, joinedMs, done } = waiter;
-    const waitedMs = (request.waitedMs ?? 0) + performance.now() - joinedMs;
-    if (error.code === 'timeout' && this.options.requestTimeoutMs - waitedMs > WORTH_ANOTHER_MS) {
-      waiter.further = this.open({ ...request, waitedMs }, done);
-    } else {
-      done(error);
+  /**
+   * Who joined a look late has time left when it has none any more: it is tried again for those. And what it said of the file
+   * was not kept, so it says nothing to who came after it began.
+   */
+  #refuse(flight: Flight, waiter: Waiter, error: StorageError, nowMs: number): void {
+    const { joinedMs, done } = waiter;
+    const leftMs = this.options.requestTimeoutMs - waitedMs(waiter, nowMs);
+    const late = joinedMs > flight.sinceMs;
+    const again = error.code === 'timeout' || (late && !NO_WORD.has(error.code));
+    if (again && leftMs > WORTH_ANOTHER_MS) this.#askAgain(flight, waiter, nowMs);
+    else done(error);
+  }
+
+  /** Takes those out who came so late that for them what was found is too old. All of them take the next look. */
+  #askForLate(flight: Flight, name: Name): void {
+    const nowMs = performance.now();
+    for (const waiter of flight.waiters) {
+      const { joinedMs } = waiter;
+      if (joinedMs <= flight.sinceMs || name.isFresh(joinedMs)) continue;
+      flight.waiters.delete(waiter);
+      this.#askAgain(flight, waiter, nowMs);
     }
+  }
+
+  /** `nowMs` is the same for all: none is late for the look that the first one makes. */
+  #askAgain({ key }: Flight, waiter: Waiter, nowMs: number): void {
+    const request = { ...waiter.request, waitedMs: waitedMs(waiter, nowMs) };
+    waiter.further = this.#join(key, request, waiter.done, nowMs);
   }
 
   /** `first`: bytes of a large file that came with the look, for the first one who wants them. */
@@ -422,13 +455,15 @@ export class CachedStorage implements Storage {
   ): void {
     this.#land(flight);
     const nowMs = performance.now();
-    if (outcome !== 'stale') name.use(nowMs);
+    if (outcome !== 'stale') {
+      name.use(nowMs);
+      this.#askForLate(flight, name);
+    }
     let chunk = first?.chunk ?? null;
     for (const waiter of flight.waiters) {
-      const { request, joinedMs, done } = waiter;
+      const { request, done } = waiter;
       if (outcome === 'stale') this.#counts.stale += 1;
       const result = answerFrom(name, request, outcome, flight.collapsed, nowMs);
-      const waitedMs = (request.waitedMs ?? 0) + nowMs - joinedMs;
       if (result?.ok && chunk && request.body && request.from === first?.chunkOffset) {
         const lent = { chunk, chunkOffset: first.chunkOffset };
         chunk = null;
@@ -439,27 +474,12 @@ export class CachedStorage implements Storage {
         done(error ?? { ok: false, code: 'down', errno: 0 });
       } else {
         // It wants to list the folder, or the body of what only the stat was asked of.
-        waiter.further = this.inner.open({ ...request, waitedMs }, done);
+        const further = { ...request, waitedMs: waitedMs(waiter, nowMs) };
+        waiter.further = this.inner.open(further, done);
       }
     }
     chunk?.release();
   }
-}
-
-function keyOf({ root, candidates }: OpenRequest): string {
-  const [first = ''] = candidates;
-  return candidates.length === 1 ? `${root}\0${first}` : `${root}\0${candidates.join('\0')}`;
-}
-
-/** A version that need not be read again, where it is still that. */
-function knownOf(
-  name: Name | null,
-  body: boolean,
-): { readonly candidate: number; readonly stat: Stat } | null {
-  if (!name || name.found.kind === 'absent' || name.found.kind === 'directory') return null;
-  const { found } = name;
-  const enough = !body || found.kind === 'large' || found.content !== null || found.stat.size === 0;
-  return enough ? { candidate: found.candidate, stat: found.stat } : null;
 }
 
 function giveBack({ chunk, file, folder }: Opened): void {

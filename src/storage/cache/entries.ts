@@ -1,5 +1,5 @@
 /** What a cache knows: names, and the files that they stand for. */
-import type { Cancel, Chunk, Compression, Kept, KeptFile, Stat } from '../storage.js';
+import type { Cancel, Chunk, Compression, Kept, KeptFile, OpenRequest, Stat } from '../storage.js';
 import type { Large } from './large.js';
 import { Item } from './lru.js';
 import type { Memory } from './memory.js';
@@ -268,4 +268,21 @@ class KeptVariant implements Kept {
   lend(): Chunk {
     return this.variant.lend();
   }
+}
+
+/** What a request asks for: what its name is called by. */
+export function keyOf({ root, candidates }: OpenRequest): string {
+  const [first = ''] = candidates;
+  return candidates.length === 1 ? `${root}\0${first}` : `${root}\0${candidates.join('\0')}`;
+}
+
+/** A version that need not be read again, where it is still that. */
+export function knownOf(
+  name: Name | null,
+  body: boolean,
+): { readonly candidate: number; readonly stat: Stat } | null {
+  if (!name || name.found.kind === 'absent' || name.found.kind === 'directory') return null;
+  const { found } = name;
+  const enough = !body || found.kind === 'large' || found.content !== null || found.stat.size === 0;
+  return enough ? { candidate: found.candidate, stat: found.stat } : null;
 }

@@ -12,6 +12,11 @@ export interface Waiter {
   further: (() => void) | null;
 }
 
+/** How much of its deadline is over. */
+export function waitedMs({ request, joinedMs }: Waiter, nowMs: number): number {
+  return (request.waitedMs ?? 0) + nowMs - joinedMs;
+}
+
 export interface Flight {
   readonly key: string;
   /** With the body; without, it serves only those who want the stat. */
@@ -23,6 +28,8 @@ export interface Flight {
   readonly waiters: Set<Waiter>;
   /** More than one has waited for it. */
   collapsed: boolean;
+  /** It is over. */
+  landed: boolean;
   /** How often the file changed while it was read. */
   changes: number;
   /** Ends what is under way at present. */
@@ -49,6 +56,12 @@ export class Flights {
   remove(flight: Flight): void {
     const map = this.#map(flight);
     if (map.get(flight.key) === flight) map.delete(flight.key);
+  }
+
+  /** Nobody joins those any more that are under way. */
+  close(): void {
+    this.#withBody.clear();
+    this.#statOnly.clear();
   }
 
   #map({ body }: Flight): Map<string, Flight> {
