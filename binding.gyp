@@ -5,11 +5,13 @@
       "sources": [
         "addon/addon.cc",
         "addon/block_pool.cc",
+        "addon/environment.cc",
         "addon/jobs.cc",
         "addon/path_walk.cc",
         "addon/status.cc",
         "addon/thread_pool.cc",
-        "addon/volume.cc"
+        "addon/volume.cc",
+        "addon/watch_job.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],

@@ -11,6 +11,16 @@ export interface Conditions {
   readonly ifRange: string;
 }
 
+/** Of a request that says nothing of the kind. */
+export const UNCONDITIONAL: Conditions = {
+  ifMatch: '',
+  ifNoneMatch: '',
+  ifModifiedSince: '',
+  ifUnmodifiedSince: '',
+  range: '',
+  ifRange: '',
+};
+
 /** A version's validators. The entity tag is a strong one, with its quotes. */
 export interface Validators {
   readonly etag: string;

@@ -4,7 +4,7 @@
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Kept } from '../storage/storage.js';
-import type { Conditions } from './conditional.js';
+import { type Conditions, UNCONDITIONAL } from './conditional.js';
 import { type Asked, preconditionReply, type Representation, validatorsOf } from './reply.js';
 import type { Request, Wanted } from './request.js';
 
@@ -90,19 +90,10 @@ export function notModifiedHead(answer: HotAnswer, req: HttpRequest): Buffer | n
   if (answer.notModified && ifNoneMatch === answer.etag) return answer.notModified;
   const ifModifiedSince = ifNoneMatch === '' ? req.getHeader('if-modified-since') : '';
   if (ifNoneMatch === '' && ifModifiedSince === '') return null;
-  const conditions: Conditions = { ...NONE, ifNoneMatch, ifModifiedSince };
+  const conditions: Conditions = { ...UNCONDITIONAL, ifNoneMatch, ifModifiedSince };
   const asked: Asked = { isHead: false, conditions, nowMs: Date.now(), nextBoundary: () => '' };
   const reply = preconditionReply(answer.kept.stat, answer.representation, asked);
   if (reply?.status !== 304) return null;
   answer.notModified ??= Buffer.from(reply.head);
   return answer.notModified;
 }
-
-const NONE: Conditions = {
-  ifMatch: '',
-  ifNoneMatch: '',
-  ifModifiedSince: '',
-  ifUnmodifiedSince: '',
-  range: '',
-  ifRange: '',
-};

@@ -76,12 +76,35 @@ export function textReply(
   return { kind: 'empty', status, head: renderHead(status, [...headers, length], mount) };
 }
 
+/** One for each mount and error, as long as the mount is there. */
+const rendered = new WeakMap<Mount, Map<RequestErrorCode, Reply>>();
+
 /** A small text that names no path, volume or brick. */
 export function errorReply(
   code: RequestErrorCode,
   mount: Mount | null,
   isHead: boolean,
   more: readonly Header[] = [],
+): Reply {
+  if (mount === null || isHead || more.length > 0) return renderError(code, mount, isHead, more);
+  let replies = rendered.get(mount);
+  if (!replies) {
+    replies = new Map();
+    rendered.set(mount, replies);
+  }
+  let reply = replies.get(code);
+  if (!reply) {
+    reply = renderError(code, mount, false, []);
+    replies.set(code, reply);
+  }
+  return reply;
+}
+
+function renderError(
+  code: RequestErrorCode,
+  mount: Mount | null,
+  isHead: boolean,
+  more: readonly Header[],
 ): Reply {
   const { status, summary } = catalogue[code];
   const body = `${status} ${STATUS_CODES[status] ?? ''}: ${summary}\n`;

@@ -26,7 +26,7 @@ const addon = (...names: string[]): string[] =>
 const SOURCES: Readonly<Record<Kind, readonly string[]>> = {
   alone: addon('block_pool', 'thread_pool'),
   'on a volume': [
-    ...addon('block_pool', 'jobs', 'path_walk', 'status', 'thread_pool', 'volume'),
+    ...addon('block_pool', 'jobs', 'path_walk', 'status', 'thread_pool', 'volume', 'watch_job'),
     join(HERE, 'spy.cc'),
   ],
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { get } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { Gfserve } from '../support/gfserve.js';
+import { copiesOf } from './copies.js';
 import { Load } from './load.js';
 import { Random } from './random.js';
 import { Findings, tell } from './report.js';
@@ -124,7 +125,8 @@ export class World {
           windows,
           findings,
           isReadable: (file) => writer.isReadable(file),
-          seenElsewhere: (file) => writer.describe(file),
+          seenElsewhere: async (file) =>
+            `${await writer.describe(file)}; ${await copiesOf(this.cluster, volume, file.path)}`,
         }),
       );
     }

@@ -1,39 +1,9 @@
 /** The cache in front of a volume, on a volume of the test's own. */
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
-import { Compressor } from '../../src/storage/cache/compressor.js';
-import { Memory } from '../../src/storage/cache/memory.js';
+import type { CachedStorage, CacheOptions } from '../../src/storage/cache/cached_storage.js';
 import type { OpenRequest, OpenResult, StorageErrorCode } from '../../src/storage/storage.js';
-import { FakeVolume, gfidOf } from '../support/fake_volume.js';
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
-const MIB = 1024 * 1024;
-
-function setUp(changes: Partial<CacheOptions> = {}, budget = 16 * MIB) {
-  const volume = new FakeVolume();
-  const memory = new Memory(budget);
-  const options: CacheOptions = {
-    maxObjectBytes: 2 * MIB,
-    validMs: 60_000,
-    negativeMs: 60_000,
-    staleIfErrorMs: 60_000,
-    requestTimeoutMs: 500,
-    invalidate: true,
-    compressor: new Compressor(),
-    log: quiet,
-    ...changes,
-  };
-  return { volume, memory, cache: new CachedStorage(volume, memory, options) };
-}
-
-const request = (path: string, changes: Partial<OpenRequest> = {}): OpenRequest => ({
-  root: 0,
-  candidates: [path],
-  body: true,
-  listing: false,
-  from: 0,
-  ...changes,
-});
+import { cacheOnVolume, MIB, requestFor } from '../support/fake_cache.js';
+import { type FakeVolume, gfidOf } from '../support/fake_volume.js';
 
 const open = (cache: CachedStorage, wanted: OpenRequest): Promise<OpenResult> =>
   new Promise((resolve) => {
@@ -54,7 +24,7 @@ const get = async (
   cache: CachedStorage,
   path: string,
   changes: Partial<OpenRequest> = {},
-): Promise<string> => told(await open(cache, request(path, changes)));
+): Promise<string> => told(await open(cache, requestFor(path, changes)));
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -71,11 +41,11 @@ function advance(ms: number): void {
 
 describe('what is fresh', () => {
   test('is answered without asking, at once', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/a', 'hello');
-    expect(cache.peek(request('/a'))).toBeNull();
+    expect(cache.peek(requestFor('/a'))).toBeNull();
     expect(await get(cache, '/a')).toBe('file hello miss');
-    const again = cache.peek(request('/a'));
+    const again = cache.peek(requestFor('/a'));
     expect(again && told(again)).toBe('file hello hit');
     expect(await get(cache, '/a')).toBe('file hello hit');
     expect([volume.opens.length, volume.lent]).toEqual([1, 0]);
@@ -83,7 +53,7 @@ describe('what is fresh', () => {
   });
 
   test('is revalidated without a body when its time is over', async () => {
-    const { volume, cache } = setUp({ validMs: 1000 });
+    const { volume, cache } = cacheOnVolume({ validMs: 1000 });
     const stat = volume.write('/a', 'hello');
     await get(cache, '/a');
     advance(1001);
@@ -107,7 +77,7 @@ describe('what is fresh', () => {
     ['left alone', () => undefined, 'file old revalidated'],
   ])('ends with the word of the volume: %s', async (_, change, expected) => {
     for (const which of ['/', '/d', 'itself']) {
-      const { volume, cache } = setUp();
+      const { volume, cache } = cacheOnVolume();
       const { gfid } = volume.write('/d/a', 'old');
       await get(cache, '/d/a');
       change(volume);
@@ -123,7 +93,7 @@ describe('what is fresh', () => {
   test.each(['unwatched', 'lost'] as const)(
     'ends when the volume may be silent: %s',
     async (kind) => {
-      const { volume, cache } = setUp();
+      const { volume, cache } = cacheOnVolume();
       const { gfid } = volume.write('/a', 'old');
       await get(cache, '/a');
       volume.tell(kind === 'lost' ? { kind } : { kind, gfid });
@@ -132,7 +102,7 @@ describe('what is fresh', () => {
   );
 
   test('with invalidate = off only what was lost counts', async () => {
-    const { volume, cache } = setUp({ invalidate: false });
+    const { volume, cache } = cacheOnVolume({ invalidate: false });
     const { gfid } = volume.write('/a', 'old');
     await get(cache, '/a');
     volume.tell({ kind: 'changed', gfid });
@@ -142,7 +112,7 @@ describe('what is fresh', () => {
   });
 
   test('what changes while it is read is not believed afterwards', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.delayMs = 20;
     const { gfid } = volume.write('/a', 'old');
     const reading = get(cache, '/a');
@@ -153,17 +123,17 @@ describe('what is fresh', () => {
   });
 
   test('valid = 0 asks each time', async () => {
-    const { volume, cache } = setUp({ validMs: 0 });
+    const { volume, cache } = cacheOnVolume({ validMs: 0 });
     volume.write('/a', 'hello');
     expect(await get(cache, '/a')).toBe('file hello miss');
     expect(await get(cache, '/a')).toBe('file hello revalidated');
-    expect(cache.peek(request('/a'))).toBeNull();
+    expect(cache.peek(requestFor('/a'))).toBeNull();
   });
 });
 
 describe('what is not there', () => {
   test('is remembered for `negative`, and until the folder changes', async () => {
-    const { volume, cache } = setUp({ negativeMs: 1000 });
+    const { volume, cache } = cacheOnVolume({ negativeMs: 1000 });
     expect(await get(cache, '/d/a')).toBe('not-found miss');
     expect(await get(cache, '/d/a')).toBe('not-found hit');
     volume.write('/d/a', 'new');
@@ -178,7 +148,7 @@ describe('what is not there', () => {
   test.each(['forbidden', 'not-regular', 'changed', 'down', 'timeout', 'io', 'busy'] as const)(
     'another failure is never remembered: %s',
     async (failure) => {
-      const { volume, cache } = setUp({ requestTimeoutMs: 0 });
+      const { volume, cache } = cacheOnVolume({ requestTimeoutMs: 0 });
       volume.failure = failure;
       expect(await get(cache, '/a')).toBe(`${failure} -`);
       volume.failure = null;
@@ -192,14 +162,18 @@ describe('while the volume can not be asked', () => {
   test.each(['connecting', 'down', 'busy', 'timeout', 'io'] as const)(
     'a copy is served, and no longer than stale-if-error: %s',
     async (failure) => {
-      const { volume, cache } = setUp({ validMs: 1000, staleIfErrorMs: 5000, requestTimeoutMs: 0 });
+      const { volume, cache } = cacheOnVolume({
+        validMs: 1000,
+        staleIfErrorMs: 5000,
+        requestTimeoutMs: 0,
+      });
       volume.write('/a', 'copy');
       await get(cache, '/a');
       volume.failure = failure;
       advance(4000);
       expect(await get(cache, '/a')).toBe('file copy stale');
       expect(cache.stats().stale).toBe(1);
-      const result = await open(cache, request('/a'));
+      const result = await open(cache, requestFor('/a'));
       expect(result.cache?.ttlMs).toBeLessThan(-2900);
       told(result);
       advance(5100);
@@ -212,7 +186,7 @@ describe('while the volume can not be asked', () => {
   test.each(['forbidden', 'not-regular', 'changed'] as const)(
     'what is known of the file ends the copy: %s',
     async (failure) => {
-      const { volume, cache } = setUp({ validMs: 0 });
+      const { volume, cache } = cacheOnVolume({ validMs: 0 });
       volume.write('/a', 'copy');
       await get(cache, '/a');
       volume.failure = failure;
@@ -225,11 +199,11 @@ describe('while the volume can not be asked', () => {
 
 describe('one look for all', () => {
   test('a thousand requests for a cold file of 1 MiB read it once', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     const body = Buffer.alloc(MIB, 'x');
     volume.write('/a', body);
     volume.delayMs = 5;
-    const all = Array.from({ length: 1000 }, () => open(cache, request('/a')));
+    const all = Array.from({ length: 1000 }, () => open(cache, requestFor('/a')));
     for (const result of await Promise.all(all)) {
       if (!result.ok || !result.chunk) throw new Error('no body');
       expect(body.equals(result.chunk.bytes)).toBe(true);
@@ -244,32 +218,32 @@ describe('one look for all', () => {
   });
 
   test('who goes away does not take the others along; the last one ends it', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/a', 'hello');
     volume.delayMs = 20;
     const never = (): void => {
       throw new Error('called after a cancel');
     };
-    const cancel = cache.open(request('/a'), never);
+    const cancel = cache.open(requestFor('/a'), never);
     const other = get(cache, '/a');
     cancel();
     expect(await other).toBe('file hello miss');
     volume.write('/b', 'hello');
-    const cancels = [1, 2].map(() => cache.open(request('/b'), never));
+    const cancels = [1, 2].map(() => cache.open(requestFor('/b'), never));
     for (const each of cancels) each();
     await pause(40);
     expect(volume.opens).toHaveLength(2);
     expect(await get(cache, '/b')).toBe('file hello miss');
-    const whole = cache.open(request('/b'), never);
+    const whole = cache.open(requestFor('/b'), never);
     whole();
     await pause(5);
     expect(volume.lent).toBe(0);
   });
 
   test('a file that is read whole when the last one goes is given back', async () => {
-    const { volume, memory, cache } = setUp();
+    const { volume, memory, cache } = cacheOnVolume();
     volume.write('/a', Buffer.alloc(MIB));
-    const cancel = cache.open(request('/a'), () => {
+    const cancel = cache.open(requestFor('/a'), () => {
       throw new Error('called after a cancel');
     });
     while (volume.reads.length === 0) await pause(1);
@@ -279,7 +253,7 @@ describe('one look for all', () => {
   });
 
   test('a stat joins a read, a read does not join a stat', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/a', 'hello');
     volume.delayMs = 10;
     const results = [
@@ -293,7 +267,7 @@ describe('one look for all', () => {
   });
 
   test('who joined late is not given up with the first one', async () => {
-    const { volume, cache } = setUp({ requestTimeoutMs: 200 });
+    const { volume, cache } = cacheOnVolume({ requestTimeoutMs: 200 });
     volume.write('/a', 'hello');
     volume.delayMs = 60;
     volume.failure = 'timeout';
@@ -312,7 +286,7 @@ describe('one look for all', () => {
   ])(
     'what is too old for those who joined late is asked for once more, for all of them: %s %j',
     async (_, options, opens) => {
-      const { volume, cache } = setUp(options);
+      const { volume, cache } = cacheOnVolume(options);
       volume.write('/a', 'hello');
       volume.delayMs = 30;
       const first = get(cache, '/a');
@@ -330,7 +304,7 @@ describe('one look for all', () => {
   );
 
   test('nor do they take what was said to have changed before they came', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.delayMs = 30;
     const { gfid } = volume.write('/a', 'hello');
     const first = get(cache, '/a');
@@ -346,7 +320,7 @@ describe('one look for all', () => {
     ['forbidden', 2],
     ['io', 1],
   ])('nor an older refusal: %s', async (code, opens) => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.delayMs = 30;
     volume.failure = code as StorageErrorCode;
     const first = get(cache, '/a');
@@ -357,11 +331,11 @@ describe('one look for all', () => {
   });
 
   test('nobody joins a look at a volume that went down meanwhile', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/a', 'hello');
     volume.delayMs = 60;
     const hanging = get(cache, '/a');
-    const left = cache.open(request('/b'), () => {
+    const left = cache.open(requestFor('/b'), () => {
       throw new Error('called after a cancel');
     });
     volume.tell({ kind: 'down' });
@@ -376,10 +350,10 @@ describe('one look for all', () => {
   });
 
   test('what is not to be kept is lent to all who wait', async () => {
-    const { volume, memory, cache } = setUp({ maxObjectBytes: 10 });
+    const { volume, memory, cache } = cacheOnVolume({ maxObjectBytes: 10 });
     volume.write('/a', 'longer than ten');
     volume.delayMs = 5;
-    const results = await Promise.all([1, 2, 3].map(() => open(cache, request('/a'))));
+    const results = await Promise.all([1, 2, 3].map(() => open(cache, requestFor('/a'))));
     expect(volume.lent).toBe(1);
     expect(results.map(told)).toEqual(Array(3).fill('file longer than ten miss'));
     expect([volume.lent, volume.opens.length]).toEqual([0, 1]);
@@ -390,7 +364,7 @@ describe('one look for all', () => {
 
 describe('folders', () => {
   test('a folder without its slash is remembered; one that is listed is opened anew', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.makeFolder('/d');
     expect(await get(cache, '/d')).toBe('directory  miss');
     expect(await get(cache, '/d')).toBe('directory  hit');
@@ -404,7 +378,7 @@ describe('folders', () => {
 
 describe('the budget', () => {
   test('is kept, and what was used last stays', async () => {
-    const { volume, memory, cache } = setUp({}, MIB);
+    const { volume, memory, cache } = cacheOnVolume({}, MIB);
     for (let i = 0; i < 100; i++) {
       volume.write(`/${i}`, Buffer.alloc(50_000, String(i % 10)));
       await get(cache, `/${i}`);
@@ -417,11 +391,11 @@ describe('the budget', () => {
   });
 
   test('what clients are being sent is not given up, and counts', async () => {
-    const { volume, memory, cache } = setUp({}, MIB);
+    const { volume, memory, cache } = cacheOnVolume({}, MIB);
     const held: OpenResult[] = [];
     for (let i = 0; i < 10; i++) {
       volume.write(`/${i}`, Buffer.alloc(200_000, 'x'));
-      held.push(await open(cache, request(`/${i}`)));
+      held.push(await open(cache, requestFor(`/${i}`)));
       expect(memory.bytes).toBeLessThanOrEqual(MIB);
     }
     expect(cache.stats().entries).toBeLessThan(10);
@@ -431,12 +405,12 @@ describe('the budget', () => {
   });
 
   test('a name that ended can not bring back its bytes', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/a', 'old');
-    const first = await open(cache, request('/a'));
+    const first = await open(cache, requestFor('/a'));
     const kept = first.ok ? (first.kept ?? null) : null;
     told(first);
-    const hit = cache.peek(request('/a'));
+    const hit = cache.peek(requestFor('/a'));
     if (!hit?.ok || !hit.kept) throw new Error('not kept');
     told(hit);
     expect(hit.kept.take(performance.now())).toBe(true);
@@ -456,7 +430,7 @@ describe('large files', () => {
   for (let i = 0; i < size; i += 4) body.writeUInt32LE(i, Math.min(i, size - 4));
 
   async function read(cache: CachedStorage, offset: number, length: number): Promise<void> {
-    const opened = await open(cache, request('/big', { from: offset }));
+    const opened = await open(cache, requestFor('/big', { from: offset }));
     if (!opened.ok || !opened.file) throw new Error('no file');
     const { file } = opened;
     opened.chunk?.release();
@@ -479,7 +453,7 @@ describe('large files', () => {
   }
 
   test('one download leaves nothing behind; the parts that a second one wants are kept', async () => {
-    const { volume, memory, cache } = setUp();
+    const { volume, memory, cache } = cacheOnVolume();
     volume.write('/big', body);
     await read(cache, 0, size);
     expect(memory.blockBytes).toBe(0);
@@ -494,7 +468,7 @@ describe('large files', () => {
   });
 
   test('parts take half of the budget at most, and files are not pushed out by them', async () => {
-    const { volume, memory, cache } = setUp({}, 4 * MIB);
+    const { volume, memory, cache } = cacheOnVolume({}, 4 * MIB);
     volume.write('/small', 'small');
     volume.write('/big', body);
     for (let i = 0; i < 3; i++) await read(cache, 0, size);
@@ -506,20 +480,20 @@ describe('large files', () => {
   });
 
   test('a new version has none of the old one', async () => {
-    const { volume, memory, cache } = setUp();
+    const { volume, memory, cache } = cacheOnVolume();
     volume.write('/big', body);
     await read(cache, 0, size);
     await read(cache, 0, size);
     expect(memory.blockBytes).toBeGreaterThan(size);
     volume.write('/big', Buffer.alloc(size, 'n'));
     volume.tell({ kind: 'lost' });
-    const opened = await open(cache, request('/big'));
+    const opened = await open(cache, requestFor('/big'));
     expect(memory.blockBytes).toBe(0);
     told(opened);
   });
 
   test('many who want one part at once read it once', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/big', body);
     await read(cache, MIB, MIB / 4);
     volume.delayMs = 5;
@@ -529,7 +503,7 @@ describe('large files', () => {
   });
 
   test('a failed read fails those who wanted it', async () => {
-    const { volume, cache } = setUp();
+    const { volume, cache } = cacheOnVolume();
     volume.write('/big', body);
     await read(cache, 0, 1000);
     volume.failure = 'io';

@@ -6,54 +6,21 @@ import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
-import { Compressor } from '../../src/storage/cache/compressor.js';
+import type { CachedStorage, CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import type { Compressor } from '../../src/storage/cache/compressor.js';
 import { Item } from '../../src/storage/cache/lru.js';
-import { Memory } from '../../src/storage/cache/memory.js';
-import type {
-  Compression,
-  Kept,
-  KeptFile,
-  Opened,
-  OpenRequest,
-  OpenResult,
-} from '../../src/storage/storage.js';
-import { FakeVolume } from '../support/fake_volume.js';
+import type { Compression, Kept, KeptFile, Opened, OpenResult } from '../../src/storage/storage.js';
+import { cacheOnVolume, MIB, requestFor } from '../support/fake_cache.js';
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
-const MIB = 1024 * 1024;
 const TEXT = Buffer.from('all work and no play makes jack a dull boy\n'.repeat(1000));
 
-function setUp(changes: Partial<CacheOptions> = {}, budget = 16 * MIB, most?: number) {
-  const volume = new FakeVolume();
-  const memory = new Memory(budget);
-  const compressor = new Compressor(most);
-  const options: CacheOptions = {
-    maxObjectBytes: 4 * MIB,
-    validMs: 60_000,
-    negativeMs: 60_000,
-    staleIfErrorMs: 60_000,
-    requestTimeoutMs: 10_000,
-    invalidate: true,
-    log: quiet,
-    compressor,
-    ...changes,
-  };
-  return { volume, memory, compressor, cache: new CachedStorage(volume, memory, options) };
-}
-
-const request = (path: string, changes: Partial<OpenRequest> = {}): OpenRequest => ({
-  root: 0,
-  candidates: [path],
-  body: true,
-  listing: false,
-  from: 0,
-  ...changes,
-});
+/** With time for the compressor. */
+const setUp = (changes: Partial<CacheOptions> = {}, budget?: number, most?: number) =>
+  cacheOnVolume({ maxObjectBytes: 4 * MIB, requestTimeoutMs: 10_000, ...changes }, budget, most);
 
 async function open(cache: CachedStorage, path: string): Promise<Opened & { kept: KeptFile }> {
   const result = await new Promise<OpenResult>((resolve) => {
-    cache.open(request(path), resolve);
+    cache.open(requestFor(path), resolve);
   });
   if (!result.ok || !result.kept) throw new Error('not kept');
   return { ...result, kept: result.kept };
@@ -145,7 +112,7 @@ describe('a variant', () => {
     const { volume, cache } = setUp();
     volume.write('/a', TEXT);
     (await compress(await keep(cache, '/a'), 'br'))?.release();
-    const known = cache.peek(request('/a', { body: false }));
+    const known = cache.peek(requestFor('/a', { body: false }));
     expect(known?.ok && typeof known.kept?.variant('br')).toBe('object');
     expect(known?.ok && known.chunk).toBeNull();
     expect(known?.ok && known.kept?.variant('gzip')).toBe('untried');
@@ -379,7 +346,7 @@ describe('memory', () => {
     const first = await keep(cache, '/a');
     (await compress(first, 'br'))?.release();
     const other = await new Promise<OpenResult>((resolve) => {
-      cache.open(request('/x', { candidates: ['/x', '/a'] }), resolve);
+      cache.open(requestFor('/x', { candidates: ['/x', '/a'] }), resolve);
     });
     if (!other.ok || !other.kept) throw new Error('not kept');
     other.chunk?.release();

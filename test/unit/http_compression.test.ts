@@ -1,7 +1,9 @@
 /** Which files of a mount are compressed, and what the answers say then. */
+
 import { describe, expect, test } from '@jest/globals';
 import { sections } from '../../src/config/schema.js';
 import type { MountConfig } from '../../src/config/types.js';
+import { UNCONDITIONAL } from '../../src/http/conditional.js';
 import { etag, rangeOf, variantReply } from '../../src/http/reply.js';
 import { candidatesFor, chosen, type Form } from '../../src/http/resolve.js';
 import { createRouter, type Mount } from '../../src/http/route.js';
@@ -151,14 +153,6 @@ describe('the answer', () => {
   const representation = { mount, name: '/x.css', encoding: 'br', compressed: true } as const;
   const plain = { ...representation, encoding: null, compressed: false };
   const get = { isHead: false, conditions: null, nowMs: 2e12, nextBoundary: () => 'b' };
-  const none = {
-    ifMatch: '',
-    ifNoneMatch: '',
-    ifModifiedSince: '',
-    ifUnmodifiedSince: '',
-    range: '',
-    ifRange: '',
-  };
   const tag = etag(stat);
   const own = `${tag.slice(0, -1)}-br"`;
 
@@ -194,7 +188,7 @@ describe('the answer', () => {
     [{ ifModifiedSince: 'Sun, 06 Nov 1994 08:49:37 GMT' }, 304],
     [{ range: 'bytes=0-1', ifRange: own }, 200],
   ])('%j: %d', (conditions, status) => {
-    const asked = { ...get, conditions: { ...none, ...conditions } };
+    const asked = { ...get, conditions: { ...UNCONDITIONAL, ...conditions } };
     const reply = variantReply(variant, representation, asked);
     expect(reply.status).toBe(status);
     if (status === 304) expect(reply.head).toContain(`\r\nETag: ${own}`);
@@ -210,7 +204,7 @@ describe('the answer', () => {
     ['lines=0-1', '', 'whole'],
     ['', '', 'whole'],
   ])('Range: %s with If-Range: %s of the file is %s', (range, ifRange, kind) => {
-    const asked = { ...get, conditions: { ...none, range, ifRange } };
+    const asked = { ...get, conditions: { ...UNCONDITIONAL, range, ifRange } };
     expect(rangeOf(stat, plain, asked).kind).toBe(kind);
     expect(rangeOf(stat, plain, { ...asked, isHead: true }).kind).toBe('whole');
   });

@@ -1,6 +1,8 @@
 /** Ranges: every header and size against plain slices of the file, down to the bytes that the client gets. */
+
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { UNCONDITIONAL } from '../../src/http/conditional.js';
 import { decideRange, firstByte, MAX_RANGES } from '../../src/http/range.js';
 import { contentReply, etag } from '../../src/http/reply.js';
 import { type Outcome, Transfer, Transfers } from '../../src/http/transfer.js';
@@ -193,14 +195,7 @@ function answer(text: string, size: number, inline: boolean, rooms: readonly num
             release: () => file.open.release(),
           },
   };
-  const conditions = {
-    ifMatch: '',
-    ifNoneMatch: '',
-    ifModifiedSince: '',
-    ifUnmodifiedSince: '',
-    ifRange: etag(stat),
-    range: text,
-  };
+  const conditions = { ...UNCONDITIONAL, ifRange: etag(stat), range: text };
   const asked = { isHead: false, conditions, nowMs: 0, nextBoundary: () => 'BoundarY' };
   const representation = { mount, name: '/a.bin', encoding: null, compressed: false };
   const reply = contentReply(opened, representation, asked);

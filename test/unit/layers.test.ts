@@ -61,7 +61,7 @@ test('no file is longer than 500 lines', () => {
   expect(long).toEqual([]);
 });
 
-test('in C++ only addon.cc includes napi.h, and what stands alone stands alone', () => {
+test('in C++ only the environment and its exports see napi.h, and what stands alone stands alone', () => {
   const addon = join(root, 'addon');
   const includes = readdirSync(addon)
     .filter((file) => /\.(cc|h)$/.test(file))
@@ -73,7 +73,10 @@ test('in C++ only addon.cc includes napi.h, and what stands alone stands alone',
     }));
   expect(includes.filter(({ names }) => names.includes('napi.h')).map(({ file }) => file)).toEqual([
     'addon.cc',
+    'environment.h',
   ]);
+  const sees = includes.filter(({ names }) => names.includes('environment.h'));
+  expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
     if (!/^(thread_pool|completion_queue|handle_cache|block_pool)\./.test(file)) continue;
     const own = file.replace(/\..*/, '.h');

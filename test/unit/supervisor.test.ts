@@ -33,6 +33,7 @@ describe('start', () => {
     const text = `127.0.0.1:${port}`;
     const listen: ListenAddress[] = [{ kind: 'tcp', host: '127.0.0.1', port, text }];
     const s = await run({ server: { listen } }).ready();
+    await until('the hint', () => s.stderr.includes('upstream block\n'));
     const lines = s.stderr
       .split('\n')
       .filter((line) => / info {2}/.test(line))
