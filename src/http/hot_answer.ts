@@ -18,7 +18,8 @@ export function answerHot(
   if (answer === undefined || site.draining || !isPlain(req)) return false;
   const nowMs = performance.now();
   if (!answer.kept.take(nowMs)) {
-    hot.drop(answer, req);
+    // A look may show that it has not changed: then it is the answer again.
+    if (!answer.kept.alive) hot.drop(answer, req);
     return false;
   }
   site.counters.total += 1;

@@ -178,6 +178,8 @@ export interface Kept {
   /** The file's. */
   readonly stat: Stat;
   readonly bytes: Uint8Array;
+  /** Whether it may ever be given again: after another look, if not now. */
+  readonly alive: boolean;
   /** Whether it may be given now without asking the volume; if so, that counts as a hit. `nowMs` is of performance.now(). */
   take(nowMs: number): boolean;
   /** How long that will be so, unless it changes. */

@@ -96,20 +96,23 @@ describe('bodies', () => {
   });
 
   test('5 GiB, sparse, with bytes beyond 4 GiB', async () => {
-    const file = join(site, 'sparse.bin');
     const size = 5 * 1024 * MIB;
-    const handle = await open(file, 'w');
-    await handle.truncate(size);
-    for (const offset of [0, 4 * 1024 * MIB - 3, 4 * 1024 * MIB + 12345, size - 100]) {
-      await handle.write(randomBytes(100), 0, 100, offset);
+    const offsets = [0, 4 * 1024 * MIB - 3, 4 * 1024 * MIB + 12345, size - 100];
+    const pieces = offsets.map((offset) => ({ offset, bytes: randomBytes(100) }));
+    const file = join(site, 'sparse.bin');
+    // The same outside of the volume, where it is read much faster.
+    const local = join(cluster.dir, 'sparse.bin');
+    for (const path of [file, local]) {
+      const handle = await open(path, 'w');
+      await handle.truncate(size);
+      for (const { offset, bytes } of pieces) await handle.write(bytes, 0, 100, offset);
+      await handle.close();
     }
-    await handle.close();
-    const [answer, expected] = await Promise.all([
-      getHash(server.port, '/sparse.bin'),
-      fileHash(file),
-    ]);
-    expect(answer).toEqual({ status: 200, bytes: size, sha256: expected, complete: true });
+    const sha256 = await fileHash(local);
+    const answer = await getHash(server.port, '/sparse.bin');
+    expect(answer).toEqual({ status: 200, bytes: size, sha256, complete: true });
     await rm(file);
+    await rm(local);
   }, 180_000);
 
   test('HEAD has the headers of GET, and no body', async () => {

@@ -7,7 +7,7 @@ import type { Cluster } from '../support/cluster/cluster.js';
 
 const run = promisify(execFile);
 
-/** One brick after the other: size, mtime, gfid, and what the replicate xlator has noted of the others. */
+/** One brick after the other: size, mtime, mode, gfid, and what the replicate xlator has noted of the others. */
 export async function copiesOf(cluster: Cluster, volume: string, path: string): Promise<string> {
   const bricks = await cluster.bricks(volume);
   const copies = await Promise.all(bricks.map((brick) => copyOf(join(brick.path, path))));
@@ -16,10 +16,12 @@ export async function copiesOf(cluster: Cluster, volume: string, path: string): 
 
 async function copyOf(file: string): Promise<string> {
   try {
-    const { size, mtime } = await stat(file);
+    const { size, mtime, mode } = await stat(file);
     const { stdout } = await run('getfattr', ['-d', '-m', 'afr|gfid$', '-e', 'hex', file]);
     const xattrs = stdout.split('\n').filter((line) => line.startsWith('trusted.'));
-    return [`${size} bytes of ${mtime.toISOString()}`, ...xattrs].join(' ');
+    return [`${size} bytes of ${mtime.toISOString()}, mode ${mode.toString(8)}`, ...xattrs].join(
+      ' ',
+    );
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : (error as Error).message;
   }

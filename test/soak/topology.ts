@@ -7,6 +7,8 @@ import { COPIES, SPREAD } from './world.js';
 
 const MIGRATION_MS = 180_000;
 const HEAL_MS = 120_000;
+/** How often a brick is tried to be emptied. */
+const ATTEMPTS = 5;
 
 async function waitFor(
   what: string,
@@ -74,11 +76,20 @@ export class Topology {
     const brick = this.#added;
     const remove = (verb: string): Promise<string> =>
       cluster.gluster('volume', 'remove-brick', SPREAD, brick, verb);
-    await remove('start');
-    await waitFor('migrated', MIGRATION_MS, () =>
-      migrated(cluster, 'remove-brick', SPREAD, brick, 'status'),
-    );
-    await remove('commit');
+    for (let attempt = 1; ; attempt++) {
+      await remove('start');
+      await waitFor('migrated', MIGRATION_MS, () =>
+        migrated(cluster, 'remove-brick', SPREAD, brick, 'status'),
+      );
+      try {
+        await remove('commit');
+        break;
+      } catch (error) {
+        // A file that was changed while it was to be moved has been left where it is.
+        if (attempt === ATTEMPTS || !/might have been skipped/.test(String(error))) throw error;
+        await remove('stop');
+      }
+    }
     this.#added = null;
     await this.#discard(brick);
     return `remove-brick from ${SPREAD}, migrated`;

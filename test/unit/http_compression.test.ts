@@ -142,6 +142,7 @@ describe('the answer', () => {
   const variant: Kept = {
     stat,
     bytes: Buffer.from('packed'),
+    alive: true,
     take: () => true,
     ttlMs: () => 0,
     lend: () => {

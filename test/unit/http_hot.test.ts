@@ -1,8 +1,10 @@
 /** The short way: which requests it takes, and what it keeps for them. */
 
-import type { HttpRequest } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { describe, expect, test } from '@jest/globals';
+import type { Site } from '../../src/http/exchange.js';
 import { HotAnswers, isPlain, notModifiedHead } from '../../src/http/hot.js';
+import { answerHot } from '../../src/http/hot_answer.js';
 import type { Representation } from '../../src/http/reply.js';
 import type { Request } from '../../src/http/request.js';
 import type { Kept, Stat } from '../../src/storage/storage.js';
@@ -20,6 +22,7 @@ const stat: Stat = {
 const kept: Kept = {
   stat,
   bytes: Buffer.from('hello'),
+  alive: true,
   take: () => true,
   ttlMs: () => 1000,
   lend: () => ({ bytes: Buffer.from('hello'), release: () => undefined }),
@@ -135,5 +138,51 @@ describe('304', () => {
       if (expected === null) expect(head).toBeNull();
       else expect(head).toContain(`ETag: ${expected}`);
     }
+  });
+});
+
+describe('a file that has to be looked at again', () => {
+  const conditional = ask('/a', { 'if-none-match': TAG });
+
+  function answering(changing: { fresh: boolean; alive: boolean }) {
+    const hot = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    const volatile: Kept = {
+      ...kept,
+      get alive() {
+        return changing.alive;
+      },
+      take: () => changing.fresh,
+    };
+    hot.keep(request('/a'), volatile, asItIs, '200 OK');
+    const site = {
+      draining: false,
+      counters: { total: 0, active: 0 },
+      accessLog: null,
+      cacheStatus: null,
+    } as unknown as Site;
+    const written: string[] = [];
+    const res = {
+      writeStatus: (head: Buffer) => written.push(head.toString().slice(0, 3)),
+      endWithoutBody: () => undefined,
+    } as unknown as HttpResponse;
+    return { hot, written, isAnswered: () => answerHot(site, hot, res, conditional) };
+  }
+
+  test('is answered the short way again, once a look has shown no change', () => {
+    const state = { fresh: true, alive: true };
+    const { hot, written, isAnswered } = answering(state);
+    expect(isAnswered()).toBe(true);
+    state.fresh = false;
+    expect(isAnswered()).toBe(false);
+    expect(hot.count).toBe(1);
+    state.fresh = true;
+    expect(isAnswered()).toBe(true);
+    expect(written).toEqual(['304', '304']);
+  });
+
+  test('is dropped once it is another', () => {
+    const { hot, isAnswered } = answering({ fresh: false, alive: false });
+    expect(isAnswered()).toBe(false);
+    expect(hot.count).toBe(0);
   });
 });

@@ -255,6 +255,10 @@ class KeptVariant implements Kept {
     return this.variant.bytes;
   }
 
+  get alive(): boolean {
+    return this.variant.held && this.name.alive;
+  }
+
   take(nowMs: number): boolean {
     if (!this.variant.held) return false;
     this.name.useVariant(this.variant, nowMs);
