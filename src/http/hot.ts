@@ -69,28 +69,31 @@ export class HotAnswers {
   }
 }
 
-/** Whether a request is a plain GET, save for what asks whether the file has changed. */
-export function isPlain(req: HttpRequest): boolean {
+/** What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. */
+export function decide(answer: HotAnswer, req: HttpRequest): 'whole' | Buffer | null {
   // Loaded once: on this kind of object that costs as much as the call.
   const { getHeader } = req;
-  return (
-    getHeader.call(req, 'range') === '' &&
-    getHeader.call(req, 'if-match') === '' &&
-    getHeader.call(req, 'if-unmodified-since') === '' &&
-    getHeader.call(req, 'content-length') === '' &&
-    getHeader.call(req, 'transfer-encoding') === '' &&
-    req.getCaseSensitiveMethod() === 'GET'
-  );
+  if (
+    getHeader.call(req, 'if-match') !== '' ||
+    getHeader.call(req, 'if-unmodified-since') !== '' ||
+    getHeader.call(req, 'content-length') !== '' ||
+    getHeader.call(req, 'transfer-encoding') !== ''
+  ) {
+    return null;
+  }
+  const ifNoneMatch = getHeader.call(req, 'if-none-match');
+  // What nearly everybody sends: the one that we sent. Range does not count then (RFC 9110 §13.2.2).
+  if (answer.notModified && ifNoneMatch === answer.etag) return answer.notModified;
+  const ifModifiedSince = ifNoneMatch === '' ? getHeader.call(req, 'if-modified-since') : '';
+  if (ifNoneMatch !== '' || ifModifiedSince !== '') {
+    const conditions: Conditions = { ...UNCONDITIONAL, ifNoneMatch, ifModifiedSince };
+    const head = notModifiedHead(answer, conditions);
+    if (head) return head;
+  }
+  return getHeader.call(req, 'range') === '' ? 'whole' : null;
 }
 
-/** The head of the 304, where that is the answer; null: the file is. */
-export function notModifiedHead(answer: HotAnswer, req: HttpRequest): Buffer | null {
-  const ifNoneMatch = req.getHeader('if-none-match');
-  // What nearly everybody sends: the one that we sent.
-  if (answer.notModified && ifNoneMatch === answer.etag) return answer.notModified;
-  const ifModifiedSince = ifNoneMatch === '' ? req.getHeader('if-modified-since') : '';
-  if (ifNoneMatch === '' && ifModifiedSince === '') return null;
-  const conditions: Conditions = { ...UNCONDITIONAL, ifNoneMatch, ifModifiedSince };
+function notModifiedHead(answer: HotAnswer, conditions: Conditions): Buffer | null {
   const asked: Asked = { isHead: false, conditions, nowMs: Date.now(), nextBoundary: () => '' };
   const reply = preconditionReply(answer.kept.stat, answer.representation, asked);
   if (reply?.status !== 304) return null;

@@ -2,12 +2,12 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { cacheStatus } from './cache_status.js';
 import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
-import { type HotAnswer, type HotAnswers, isPlain, notModifiedHead } from './hot.js';
+import { decide, type HotAnswer, type HotAnswers } from './hot.js';
 import { readRequest } from './request.js';
 import { Transfer } from './transfer.js';
 import { ONE_CALL } from './writer.js';
 
-/** Answers a request from memory, inside the handler's own cork. false: it has to take the long way; nothing was done. */
+/** Answers a GET from memory, inside the handler's own cork. false: it has to take the long way; nothing was done. */
 export function answerHot(
   site: Site,
   hot: HotAnswers,
@@ -15,7 +15,9 @@ export function answerHot(
   req: HttpRequest,
 ): boolean {
   const answer = hot.find(req);
-  if (answer === undefined || site.draining || !isPlain(req)) return false;
+  if (answer === undefined || site.draining) return false;
+  const decision = decide(answer, req);
+  if (decision === null) return false;
   const nowMs = performance.now();
   if (!answer.kept.take(nowMs)) {
     // A look may show that it has not changed: then it is the answer again.
@@ -25,9 +27,8 @@ export function answerHot(
   site.counters.total += 1;
   const ended = site.accessLog ? lineOf(site, answer, res, req) : null;
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
-  const notModified = notModifiedHead(answer, req);
-  if (notModified !== null) {
-    res.writeStatus(note === '' ? notModified : notModified.toString() + note);
+  if (decision !== 'whole') {
+    res.writeStatus(note === '' ? decision : decision.toString() + note);
     res.endWithoutBody();
     ended?.(304, 0);
     return true;

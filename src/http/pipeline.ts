@@ -10,9 +10,13 @@ import { optionsReply, redirectReply } from './reply.js';
 import { readRequest } from './request.js';
 import { findTarget } from './target.js';
 
-/** Called by uWebSockets.js for every request. Must not throw: that would end the process. */
+/** Called by uWebSockets.js for every GET. Must not throw: that would end the process. */
+export function handleGet(site: Site, res: HttpResponse, req: HttpRequest): void {
+  if (!site.hot || !isAnsweredHot(site, site.hot, res, req)) handle(site, res, req);
+}
+
+/** The same for every request. */
 export function handle(site: Site, res: HttpResponse, req: HttpRequest): void {
-  if (site.hot && isAnsweredHot(site, site.hot, res, req)) return;
   const exchange = new Exchange(site, res, readRequest(req, site.wanted));
   try {
     answer(exchange);

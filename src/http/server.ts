@@ -4,7 +4,7 @@ import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.
 import { chmodSync, rmSync } from 'node:fs';
 import type { ListenAddress } from '../config/types.js';
 import type { Counters, Site } from './exchange.js';
-import { handle } from './pipeline.js';
+import { handle, handleGet } from './pipeline.js';
 
 /** A unix listener must be open to the proxy's user, whoever that is: the folder's permissions are the lock. */
 const SOCKET_MODE = 0o666;
@@ -33,6 +33,8 @@ export class HttpServer {
       this.#connections += change;
     };
     this.#app.filter(countConnection);
+    // Which method it is costs a call to ask: uWebSockets.js knows.
+    this.#app.get('/*', (res, req) => handleGet(this.site, res, req));
     this.#app.any('/*', (res, req) => handle(this.site, res, req));
   }
 

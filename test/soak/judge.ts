@@ -58,6 +58,21 @@ export function judge(file: SoakFile, given: Given): Judgement {
   }
 }
 
+/** Whether it is what the volume gives to who reads `there`; null: there is no such file. */
+export function isSame({ outcome, body, from }: Given, there: Buffer | null): boolean {
+  if (there === null) return outcome === '404';
+  switch (outcome) {
+    case '200':
+      return body.equals(there);
+    case '206':
+      return body.equals(there.subarray(from, from + body.length));
+    case '416':
+      return there.length <= from;
+    default:
+      return false;
+  }
+}
+
 function judgeBody(file: SoakFile, given: Given, possible: readonly State[]): Judgement {
   const hash = sha256(given.body);
   const found = possible.find(({ content }) => content?.sha256 === hash);

@@ -3,10 +3,10 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, abortAfter, get, leaveAfter, SlowReader } from '../support/client.js';
 import { alignedTo } from './content.js';
-import { type Given, judge } from './judge.js';
+import { type Given, isSame, judge } from './judge.js';
 import type { SoakFile } from './ledger.js';
 import type { Random } from './random.js';
-import type { Findings } from './report.js';
+import { type Findings, tell } from './report.js';
 import type { Windows } from './windows.js';
 
 /** Longer than any deadline of gfserve's: what takes longer has been forgotten. */
@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly findings: Findings;
   /** Whether another client can read the file, or see that there is none. */
   readonly isReadable: (file: SoakFile) => Promise<boolean>;
+  /** The bytes of the file for a client that has just been mounted; null: there is none. */
+  readonly readAnew: (file: SoakFile) => Promise<Buffer | null>;
   /** What another client reads of it now, for people. */
   readonly seenElsewhere: (file: SoakFile) => Promise<string>;
 }
@@ -137,13 +139,13 @@ export class Load {
         findings.note(`${volume}: answers of two versions while a file was written in place`);
         return;
       case 'wrong':
-        findings.violation(`${text(judgement.why)}; ${await this.options.seenElsewhere(file)}`);
+        await this.#blame(file, given, text(judgement.why));
         return;
       case 'unless': {
         const why = reply.outcome === 'none' ? `no answer (${reply.body})` : judgement.why;
         if (windows.allows(volume, reply.outcome, start, end)) return;
         if (reply.outcome !== '503' || (await this.options.isReadable(file))) {
-          findings.violation(`${text(why)}; ${await this.options.seenElsewhere(file)}`);
+          await this.#blame(file, given, text(why));
         } else {
           findings.note(`${volume}: 503 for a file that no other client can read either`);
         }
@@ -154,6 +156,21 @@ export class Load {
         throw new Error(`unknown judgement ${String(impossible)}`);
       }
     }
+  }
+
+  /** What a new client reads too is the volume's own fault. */
+  async #blame(file: SoakFile, given: Given, text: string): Promise<void> {
+    const { findings, volume, readAnew, seenElsewhere } = this.options;
+    const elsewhere = await seenElsewhere(file);
+    const there = await readAnew(file).catch(() => undefined);
+    if (there !== undefined && isSame(given, there)) {
+      findings.note(`${volume}: wrong answers that a client which has just been mounted gets too`);
+      tell(`the volume itself: ${text}; ${elsewhere}`);
+      return;
+    }
+    const size =
+      there === undefined ? 'not read' : there === null ? 'none' : `${there.length} bytes`;
+    findings.violation(`${text}; ${elsewhere}; a new client: ${size}`);
   }
 
   /** Those who go away before, within and after an answer, and those who take it in sips. */

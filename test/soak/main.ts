@@ -45,6 +45,7 @@ async function soak(options: Options, world: World, stop: AbortSignal): Promise<
   } catch (error) {
     if (stop.aborted) throw error;
     world.findings.violation(`the run ended early: ${(error as Error).stack}`);
+    await world.stopLoad();
   } finally {
     world.findings.print();
     await keepLog(server, options, world.findings.failed);

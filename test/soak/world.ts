@@ -6,12 +6,13 @@ import { get } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { Gfserve } from '../support/gfserve.js';
 import { copiesOf } from './copies.js';
+import type { SoakFile } from './ledger.js';
 import { Load } from './load.js';
 import { Random } from './random.js';
 import { Findings, tell } from './report.js';
 import { Windows } from './windows.js';
 import { Workers } from './workers.js';
-import { Writer } from './writer.js';
+import { readIfThere, Writer } from './writer.js';
 
 const PREFIX = 'gfserve-soak-';
 /** Three copies of each file. */
@@ -36,6 +37,7 @@ export class World {
   readonly loads: Load[] = [];
   readonly #undo: Undo[] = [];
   #down: Promise<void> | null = null;
+  #lastRead: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly cluster: Cluster,
@@ -124,6 +126,7 @@ export class World {
           random,
           windows,
           findings,
+          readAnew: (file) => this.#readAnew(volume, file),
           isReadable: (file) => writer.isReadable(file),
           seenElsewhere: async (file) =>
             `${await writer.describe(file)}; ${await copiesOf(this.cluster, volume, file.path)}`,
@@ -131,6 +134,21 @@ export class World {
       );
     }
     return { server, workers };
+  }
+
+  /** One after the other: they use one mount point. */
+  #readAnew(volume: string, file: SoakFile): Promise<Buffer | null> {
+    const as = `${volume}-anew`;
+    const read = async (): Promise<Buffer | null> => {
+      try {
+        return await readIfThere(join(await this.cluster.mount(volume, as), file.path));
+      } finally {
+        await this.cluster.unmount(as);
+      }
+    };
+    const result = this.#lastRead.then(read, read);
+    this.#lastRead = result.catch(() => undefined);
+    return result;
   }
 
   startLoad(): void {

@@ -27,6 +27,14 @@ const SLOW_CHANGE_MS = 10_000;
 
 const kinds = Object.keys(FILES) as Kind[];
 
+/** null: there is none. */
+export async function readIfThere(path: string): Promise<Buffer | null> {
+  return await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+}
+
 export class Writer {
   readonly files: readonly SoakFile[];
   #running: Promise<void> | null = null;
@@ -60,13 +68,8 @@ export class Writer {
   }
 
   /** The bytes of a file as this client finds it now; null: there is none. */
-  async read(file: SoakFile): Promise<Buffer | null> {
-    return await readFile(join(this.mountPoint, file.path)).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return null;
-        throw error;
-      },
-    );
+  read(file: SoakFile): Promise<Buffer | null> {
+    return readIfThere(join(this.mountPoint, file.path));
   }
 
   async isReadable(file: SoakFile): Promise<boolean> {

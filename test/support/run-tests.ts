@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cluster } from './cluster/cluster.js';
 
@@ -17,6 +17,8 @@ const TESTS = join(ROOT, 'dist', 'test');
 const ORDER = ['unit', 'native', 'integration', 'fault'];
 /** How long jest may take to exit after its results are written, in milliseconds. */
 const EXIT_GRACE_MS = 15_000;
+const SLOW_SECONDS = 5;
+const MOST_SLOW = 12;
 
 /** ES modules in jest need a flag, of which Node warns unless told not to, which early 20.x can't be. */
 const QUIET = process.allowedNodeEnvironmentFlags.has('--disable-warning')
@@ -98,6 +100,24 @@ interface JestResults {
   numPendingTests: number;
   numTodoTests: number;
   numRuntimeErrorTestSuites: number;
+  testResults: {
+    name: string;
+    /** Milliseconds. */
+    assertionResults: { fullName: string; duration?: number | null }[];
+  }[];
+}
+
+/** What is worth making quicker, as `npm test` is to take less than 20 minutes. */
+function saySlowest({ testResults }: JestResults): void {
+  const all = testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ fullName, duration }) => ({
+      text: `${basename(name, '.test.js')} › ${fullName}`,
+      seconds: Math.round((duration ?? 0) / 1_000),
+    })),
+  );
+  const slow = all.filter(({ seconds }) => seconds >= SLOW_SECONDS);
+  slow.sort((a, b) => b.seconds - a.seconds);
+  for (const { text, seconds } of slow.slice(0, MOST_SLOW)) say(`slow: ${seconds} s  ${text}`);
 }
 
 async function jest(paths: readonly string[], options: readonly string[]): Promise<Counts> {
@@ -112,7 +132,9 @@ async function jest(paths: readonly string[], options: readonly string[]): Promi
       () => existsSync(output),
     );
     const text = await readFile(output, 'utf8').catch(() => null);
-    return count(status, text === null ? null : (JSON.parse(text) as JestResults));
+    const results = text === null ? null : (JSON.parse(text) as JestResults);
+    if (results !== null) saySlowest(results);
+    return count(status, results);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -79,7 +79,7 @@ async function destroyNow(dir: string): Promise<void> {
     await terminate(left);
     for (const path of await mountsUnder(dir)) await detach(path).catch(() => undefined);
     return left.length === 0;
-  }, 30_000);
+  }, 60_000);
   const mounts = await mountsUnder(dir);
   if (!gone || mounts.length > 0) {
     throw new Error(`can't clean ${dir}: still there: ${mounts.join(', ') || 'its processes'}`);

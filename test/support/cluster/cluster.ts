@@ -205,17 +205,17 @@ export class Cluster {
    * @returns the mount point
    * @throws CommandError with the end of the client's log
    */
-  async mount(name: string): Promise<string> {
+  async mount(name: string, as = name): Promise<string> {
     await this.#volumes.get(name);
     // Without a server's name the client would ask whatever glusterd is at localhost.
     await this.#nodes.anyLive();
     const servers = (await this.#nodes.live()).map((node) => node.address);
-    return await mountVolume(this.dir, name, servers);
+    return await mountVolume(this.dir, name, servers, as);
   }
 
-  /** Unmounts a volume. */
-  unmount(name: string): Promise<void> {
-    return unmountVolume(this.dir, name);
+  /** Unmounts a volume, or what was mounted as `as`. */
+  unmount(as: string): Promise<void> {
+    return unmountVolume(this.dir, as);
   }
 
   /** Takes everything away: mounts, processes, sockets, folder. May be called again. */

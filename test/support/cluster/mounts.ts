@@ -22,9 +22,10 @@ export async function mountVolume(
   dir: string,
   volume: string,
   servers: readonly string[],
+  as = volume,
 ): Promise<string> {
-  const path = mountPath(dir, volume);
-  const log = join(dir, 'mnt', `${volume}.log`);
+  const path = mountPath(dir, as);
+  const log = join(dir, 'mnt', `${as}.log`);
   if (await isMounted(dir, path)) return path;
   await mkdir(path, { recursive: true });
   const command = [
@@ -32,16 +33,16 @@ export async function mountVolume(
     ...servers.map((server) => `--volfile-server=${server}`),
     `--volfile-id=/${volume}`,
     '--process-name=fuse',
-    `--pid-file=${pidFileOf(dir, volume)}`,
+    `--pid-file=${pidFileOf(dir, as)}`,
     `--log-file=${log}`,
     path,
   ];
   const fail = async (outcome: string): Promise<never> => {
-    await unmountVolume(dir, volume).catch(() => undefined);
+    await unmountVolume(dir, as).catch(() => undefined);
     throw new CommandError(command, outcome, await tail(log));
   };
   try {
-    await runDaemon(command, join(dir, 'mnt', `${volume}.out`));
+    await runDaemon(command, join(dir, 'mnt', `${as}.out`));
   } catch (error) {
     await fail(error instanceof CommandError ? error.outcome : String(error));
   }
