@@ -106,6 +106,8 @@ void OpenJob::Execute() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
+    // What goes on changing may only seem to, by a layout of the root that is none any more.
+    if (attempt == kAttempts / 2) volume_.LookUpRoot();
     const auto trust = attempt == 0 ? request_.trust : std::chrono::milliseconds(0);
     if (Attempt(trust) == Outcome::kDone) return;
     ReleaseBlock();
@@ -450,6 +452,7 @@ void ProbeJob::Execute() {
   struct statvfs unused;
   errno = 0;
   if (glfs_statvfs(volume_.fs(), "/", &unused) != 0) Fail(errno);
+  volume_.LookUpRoot();
 }
 
 }  // namespace gfserve

@@ -187,7 +187,8 @@ class ListJob final : public Job {
 };
 
 // Asks every brick that the layout names for the volume's size: no cache of libgfapi's answers that.
-// Bricks that are known to be gone are left out; the job fails when none is left.
+// Bricks that are known to be gone are left out; the job fails when none is left. And renews the layout of
+// the root (Volume::LookUpRoot).
 class ProbeJob final : public Job {
  public:
   using Job::Job;

@@ -157,6 +157,12 @@ int Volume::OpenRoot() {
   return 0;
 }
 
+void Volume::LookUpRoot() const {
+  struct stat st;
+  glfs_object_t* root = glfs_h_lookupat(fs_, nullptr, "/", &st, 0);
+  if (root) glfs_h_close(root);
+}
+
 std::mutex Volume::listeners_mutex_;
 std::unordered_map<uintptr_t, std::weak_ptr<Volume::Listener>> Volume::listeners_;
 uintptr_t Volume::last_listener_ = 0;

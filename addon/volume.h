@@ -153,6 +153,9 @@ class Volume : public std::enable_shared_from_this<Volume> {
   void Tell(Notice::Kind kind, const Gfid& gfid) { listener_->Tell(kind, gfid); }
   BlockPool& blocks() { return *blocks_; }
   const Identity& identity() const { return identity_; }
+  // The distribute xlator learns from lookups of a folder which brick has which share of its names; of the
+  // root's nobody else makes any. By an old share it finds what was left of a file that has moved.
+  void LookUpRoot() const;
   uint32_t AddFile(std::shared_ptr<OpenFile> file);
   std::shared_ptr<OpenFile> FindFile(uint32_t id);
   std::shared_ptr<OpenFile> RemoveFile(uint32_t id);

@@ -11,6 +11,8 @@ const TICK_MS = 250;
 const WATCH_MS = 500;
 /** How often a volume that is down is asked. */
 const PROBE_MS = 1_000;
+/** How old the layout of the root may be by which a distributed volume's files are found. */
+const LAYOUT_MS = 1_000;
 /** One that hangs is followed by another after this long, up to MAX_PROBES. */
 const PROBE_HANGS_MS = 30_000;
 const MAX_PROBES = 3;
@@ -48,6 +50,8 @@ export class Connection implements Signs {
   #switchedMs = 0;
   #probes = 0;
   #probedMs = 0;
+  #renewing = false;
+  #renewedMs = 0;
   #closed = false;
   /** Which bricks were connected when libgfapi was asked last; '' before. */
   #connected = '';
@@ -173,7 +177,19 @@ export class Connection implements Signs {
     this.#health.threadsStuck(stuck);
     if (now - this.#watchedMs >= WATCH_MS) this.#watch();
     if (this.#health.silent) this.#probe(now);
+    else if (now - this.#renewedMs >= LAYOUT_MS) this.#renewLayout(now);
     this.#judge();
+  }
+
+  /** While bricks come and go, files move, and the shares of the names with them. One at a time: it hangs with any brick. */
+  #renewLayout(now: number): void {
+    if (this.#renewing || this.bricks.length === 0 || !this.spreadsFiles) return;
+    this.#renewing = true;
+    this.#renewedMs = now;
+    const token = this.options.native.probe(this.volume, () => {
+      this.#renewing = false;
+    });
+    if (token < 0) this.#renewing = false;
   }
 
   /** Asks libgfapi for what it knows by itself. One at a time: it may hang as everything else. */

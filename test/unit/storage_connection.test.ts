@@ -6,6 +6,7 @@ import type { Completion, Native } from '../../src/storage/native.js';
 
 const watches: ((completion: Completion) => void)[] = [];
 let connection: Connection;
+const probes: ((completion: Completion) => void)[] = [];
 
 /** Ends the watch that began first. */
 function endWatch(): void {
@@ -14,15 +15,27 @@ function endWatch(): void {
   done({ chunk: null } as Completion);
 }
 
+/** The same, with bricks of these groups. */
+function endWatchOf(groups: readonly string[]): void {
+  const lines = groups.map((group, index) => `v-client-${index}\thost\t/b${index}\t1\t${group}\t1`);
+  const bytes = Buffer.from(`0 0 graph\n${lines.join('\n')}\n`);
+  watches.shift()?.({ chunk: { bytes, release: () => undefined } } as unknown as Completion);
+}
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(() => {
   watches.length = 0;
+  probes.length = 0;
   const native = {
     listen: () => undefined,
     close: () => undefined,
     stats: () => null,
     setSpare: () => undefined,
+    probe: (_volume: number, done: (completion: Completion) => void) => {
+      probes.push(done);
+      return 1;
+    },
     watch: (_volume: number, done: (completion: Completion) => void) => {
       watches.push(done);
       return 1;
@@ -78,4 +91,23 @@ test('who no longer waits is not told, whether the watch has begun or not', asyn
   forgetSecond();
   while (watches.length > 0) endWatch();
   expect(told).toBe(1);
+});
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('where files are spread over bricks the layout is renewed each second, one call at a time', async () => {
+  endWatchOf(['a', 'b']);
+  await pause(1_400);
+  expect(probes).toHaveLength(1);
+  await pause(1_300);
+  expect(probes).toHaveLength(1);
+  probes.shift()?.({ status: 0 } as Completion);
+  await pause(400);
+  expect(probes).toHaveLength(1);
+});
+
+test('where all bricks have the same files there is no need', async () => {
+  endWatchOf(['a', 'a', 'a']);
+  await pause(1_400);
+  expect(probes).toHaveLength(0);
 });
