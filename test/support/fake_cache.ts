@@ -2,7 +2,7 @@
 import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
 import { Compressor } from '../../src/storage/cache/compressor.js';
 import { Memory } from '../../src/storage/cache/memory.js';
-import type { OpenRequest } from '../../src/storage/storage.js';
+import type { OpenRequest, OpenResult } from '../../src/storage/storage.js';
 import { FakeVolume } from './fake_volume.js';
 
 export const MIB = 1024 * 1024;
@@ -41,3 +41,24 @@ export const requestFor = (path: string, changes: Partial<OpenRequest> = {}): Op
   from: 0,
   ...changes,
 });
+
+export const open = (cache: CachedStorage, wanted: OpenRequest): Promise<OpenResult> =>
+  new Promise((resolve) => {
+    cache.open(wanted, resolve);
+  });
+
+/** Status, body and how it came about; gives back what came. */
+export function told(result: OpenResult): string {
+  if (!result.ok) return `${result.code} ${result.cache?.outcome ?? '-'}`;
+  const text = result.chunk ? Buffer.from(result.chunk.bytes).toString().slice(0, 40) : '';
+  result.chunk?.release();
+  result.file?.release();
+  result.folder?.release();
+  return `${result.stat.type} ${text} ${result.cache?.outcome ?? '-'}`;
+}
+
+export const get = async (
+  cache: CachedStorage,
+  path: string,
+  changes: Partial<OpenRequest> = {},
+): Promise<string> => told(await open(cache, requestFor(path, changes)));
