@@ -24,7 +24,9 @@ export interface LoadOptions {
   readonly findings: Findings;
   /** Whether another client can read the file, or see that there is none. */
   readonly isReadable: (file: SoakFile) => Promise<boolean>;
-  /** The bytes of the file for a client that has just been mounted; null: there is none. */
+  /** The bytes of the file for another client; null: there is none. */
+  readonly readElsewhere: (file: SoakFile) => Promise<Buffer | null>;
+  /** The same for one that has just been mounted. */
   readonly readAnew: (file: SoakFile) => Promise<Buffer | null>;
   /** What another client reads of it now, for people. */
   readonly seenElsewhere: (file: SoakFile) => Promise<string>;
@@ -158,13 +160,15 @@ export class Load {
     }
   }
 
-  /** What a new client reads too is the volume's own fault. */
+  /** What others read too is the volume's own fault. */
   async #blame(file: SoakFile, given: Given, text: string): Promise<void> {
-    const { findings, volume, readAnew, seenElsewhere } = this.options;
+    const { findings, volume, readElsewhere, readAnew, seenElsewhere } = this.options;
+    // The other client first: a new one takes a second, in which the file may be replaced.
+    const other = await readElsewhere(file).catch(() => undefined);
     const elsewhere = await seenElsewhere(file);
     const there = await readAnew(file).catch(() => undefined);
-    if (there !== undefined && isSame(given, there)) {
-      findings.note(`${volume}: wrong answers that a client which has just been mounted gets too`);
+    if ([other, there].some((bytes) => bytes !== undefined && isSame(given, bytes))) {
+      findings.note(`${volume}: wrong answers that other clients get too`);
       tell(`the volume itself: ${text}; ${elsewhere}`);
       return;
     }

@@ -126,6 +126,7 @@ export class World {
           random,
           windows,
           findings,
+          readElsewhere: (file) => writer.read(file),
           readAnew: (file) => this.#readAnew(volume, file),
           isReadable: (file) => writer.isReadable(file),
           seenElsewhere: async (file) =>
