@@ -18,7 +18,7 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from './storage.js';
-import { allConnected } from './watch.js';
+import { missingBricks } from './watch.js';
 
 /**
  * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
@@ -188,16 +188,33 @@ export class Volume implements Storage {
       abandoned: this.#abandoned,
       avoid: this.#avoid,
     });
-    // What is in use must not be exchanged for something worse: brick by brick it connects after glfs_init.
-    if (result.ok && this.#connection && this.#state !== 'down') {
-      await allConnected(native, result.volume, ALL_BRICKS_MS);
-    }
+    const worse = result.ok ? await this.#isWorse(result.volume) : null;
     if (this.#state === 'closed') {
       if (result.ok) native.close(result.volume);
       return null;
     }
+    if (result.ok && worse !== null) {
+      native.close(result.volume);
+      return { ok: false, ms: result.ms, reason: worse };
+    }
     if (!result.ok && result.stuck !== undefined) this.#avoidServer(result.stuck);
     return result;
+  }
+
+  /**
+   * What is in use must not be exchanged for something worse. A new connection reaches the bricks one by one after glfs_init, and
+   * those of a node whose glusterd is gone not at all, as that tells where they listen.
+   * @returns in what way it is worse; null: it is as good
+   */
+  async #isWorse(volume: number): Promise<string | null> {
+    const isDown = (): boolean => this.#state === 'down';
+    if (!this.#connection || isDown()) return null;
+    const missing = await missingBricks(this.options.native, volume, ALL_BRICKS_MS);
+    const { bricks } = this.#connection;
+    const before = bricks.filter(({ connected }) => !connected).length;
+    // It may have gone down meanwhile.
+    if (missing <= before || isDown()) return null;
+    return `${missing} bricks can't be reached, and ${before} over the present connection`;
   }
 
   #take(result: Extract<AttemptResult, { readonly ok: true }>): void {
@@ -219,7 +236,8 @@ export class Volume implements Storage {
           log.debug(`volume ${this.name}: a request failed: ${code}`, { errno }),
         layoutChanged: () => log.info(`volume ${this.name}: its layout has changed`),
         mustReconnect: () => {
-          if (connection === this.#connection) void this.#replace('its options have changed');
+          if (connection !== this.#connection || Date.now() < this.#replaceAt) return;
+          void this.#replace('its options have changed');
         },
         said: (event) => {
           if (connection === this.#connection) this.#listener(event);

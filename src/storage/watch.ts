@@ -34,14 +34,17 @@ export function parseWatch(bytes: Uint8Array): Seen {
   return { changed: changed === '1', reconnect: reconnect === '1', graph, bricks };
 }
 
-/** Until all bricks of a volume that was connected just now are connected, but no longer than `timeoutMs`. */
-export async function allConnected(
+/**
+ * Waits until all bricks of a volume that was connected just now are connected, but no longer than `timeoutMs`.
+ * @returns how many are missing; Infinity when there is no word of them
+ */
+export async function missingBricks(
   native: Native,
   volume: number,
   timeoutMs: number,
-): Promise<void> {
+): Promise<number> {
   const end = performance.now() + timeoutMs;
-  while (performance.now() < end) {
+  for (;;) {
     const bricks = await new Promise<readonly Brick[]>((resolve) => {
       const token = native.watch(volume, ({ chunk }) => {
         resolve(chunk ? parseWatch(chunk.bytes).bricks : []);
@@ -49,7 +52,9 @@ export async function allConnected(
       });
       if (token < 0) resolve([]);
     });
-    if (bricks.length > 0 && bricks.every(({ connected }) => connected)) return;
+    const missing = bricks.filter(({ connected }) => !connected).length;
+    if (bricks.length > 0 && missing === 0) return 0;
+    if (performance.now() >= end) return bricks.length > 0 ? missing : Number.POSITIVE_INFINITY;
     await sleep(EVERY_MS);
   }
 }

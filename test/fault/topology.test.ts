@@ -130,6 +130,22 @@ test('options that switch the graph', async () => {
   }
 });
 
+// A new connection asks each node's glusterd where its bricks listen.
+test('while a glusterd is dead no connection is exchanged for one that misses bricks', async () => {
+  const before = reconnects('spread');
+  for (const value of ['on', 'off', 'on', 'off']) {
+    await noticed(() => cluster.setOption('spread', 'performance.io-cache', value));
+  }
+  await sleep(2_000); // the bricks of the newest graph
+  await under('many layouts and a dead glusterd', async () => {
+    await cluster.killGlusterd(1);
+    await sleep(25_000);
+    expect(reconnects('spread')).toBe(before);
+    await cluster.startGlusterd(1);
+    await until('it is connected anew', 60_000, () => reconnects('spread') > before);
+  });
+}, 180_000);
+
 test('invalidations off and on: a new connection takes over', async () => {
   const set = async (value: string): Promise<void> => {
     for (const volume of VOLUMES) {
