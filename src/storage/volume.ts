@@ -111,7 +111,7 @@ export class Volume implements Storage {
       server: this.#server,
       since: this.#since,
       native: this.#connection?.stats() ?? {},
-      bricks: this.#connection?.bricks ?? [],
+      bricks: this.#bricksInUse(),
     };
   }
 
@@ -210,11 +210,15 @@ export class Volume implements Storage {
     const isDown = (): boolean => this.#state === 'down';
     if (!this.#connection || isDown()) return null;
     const missing = await missingBricks(this.options.native, volume, ALL_BRICKS_MS);
-    const { bricks } = this.#connection;
+    // It may have gone down meanwhile, or been closed.
+    const bricks = this.#bricksInUse();
     const before = bricks.filter(({ connected }) => !connected).length;
-    // It may have gone down meanwhile.
     if (missing <= before || isDown()) return null;
     return `${missing} bricks can't be reached, and ${before} over the present connection`;
+  }
+
+  #bricksInUse(): readonly Brick[] {
+    return this.#connection?.bricks ?? [];
   }
 
   #take(result: Extract<AttemptResult, { readonly ok: true }>): void {
