@@ -154,7 +154,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if ((flags & kIsKnown) != 0) request.known = self.Known(ParseGfid(Latin1(info.Env(), info[8])));
   assert(request.inline_limit <= BlockPool::kLargest && request.first_chunk <= BlockPool::kLargest);
   auto job = std::make_unique<OpenJob>(self.shared(), *volume, Token(info), std::move(request));
-  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), false));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kQueue));
 }
 
 // read(volume, token, file, offset, length) → status
@@ -167,7 +167,7 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<ReadJob>(self.shared(), *volume, Token(info), Uint32(info[2]),
                                        static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value()),
                                        length);
-  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), false));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kQueue));
 }
 
 // list(volume, token, file) → status
@@ -176,7 +176,7 @@ Napi::Value List(const Napi::CallbackInfo& info) {
   Volume* volume = self.FindVolume(Uint32(info[0]));
   if (!volume) return ToStatus(info.Env(), Status::kClosed);
   auto job = std::make_unique<ListJob>(self.shared(), *volume, Token(info), Uint32(info[2]));
-  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), false));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kQueue));
 }
 
 // probe(volume, token) → status; past the queue's bound, as the next one
@@ -185,7 +185,16 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
   Volume* volume = self.FindVolume(Uint32(info[0]));
   if (!volume) return ToStatus(info.Env(), Status::kClosed);
   auto job = std::make_unique<ProbeJob>(self.shared(), *volume, Token(info));
-  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), true));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kUrgent));
+}
+
+// renewLayout(volume, token) → status; on a thread of its own, which may hang
+Napi::Value RenewLayout(const Napi::CallbackInfo& info) {
+  Environment& self = Self(info);
+  Volume* volume = self.FindVolume(Uint32(info[0]));
+  if (!volume) return ToStatus(info.Env(), Status::kClosed);
+  auto job = std::make_unique<LayoutJob>(self.shared(), *volume, Token(info));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kAside));
 }
 
 // watch(volume, token) → status
@@ -194,7 +203,7 @@ Napi::Value Watch(const Napi::CallbackInfo& info) {
   Volume* volume = self.FindVolume(Uint32(info[0]));
   if (!volume) return ToStatus(info.Env(), Status::kClosed);
   auto job = std::make_unique<WatchJob>(self.shared(), *volume, Token(info));
-  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), true));
+  return ToStatus(info.Env(), self.Submit(*volume, std::move(job), Volume::Lane::kUrgent));
 }
 
 // distrust(volume): what bricks said may have been lost, so nothing is taken as it was seen before.
@@ -214,7 +223,7 @@ void Release(const Napi::CallbackInfo& info) {
   Environment& self = Self(info);
   Volume* volume = self.FindVolume(Uint32(info[0]));
   if (!volume) return;
-  self.Submit(*volume, std::make_unique<ReleaseTask>(*volume, Uint32(info[1])), true);
+  self.Submit(*volume, std::make_unique<ReleaseTask>(*volume, Uint32(info[1])), Volume::Lane::kUrgent);
 }
 
 // block(id) → ArrayBuffer over the block's memory. Once for each id, until trim() names it.
@@ -288,6 +297,7 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("read", Napi::Function::New<Read>(env));
   exports.Set("list", Napi::Function::New<List>(env));
   exports.Set("probe", Napi::Function::New<Probe>(env));
+  exports.Set("renewLayout", Napi::Function::New<RenewLayout>(env));
   exports.Set("watch", Napi::Function::New<Watch>(env));
   exports.Set("distrust", Napi::Function::New<Distrust>(env));
   exports.Set("setSpare", Napi::Function::New<SetSpare>(env));

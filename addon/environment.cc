@@ -108,8 +108,8 @@ void Environment::Close(uint32_t id) {
   });
 }
 
-Status Environment::Submit(Volume& volume, std::unique_ptr<Task> task, bool urgent) {
-  return volume.Submit(task, urgent);
+Status Environment::Submit(Volume& volume, std::unique_ptr<Task> task, Volume::Lane lane) {
+  return volume.Submit(task, lane);
 }
 
 void Environment::WriteRow(size_t row, const Completion& c) {

@@ -51,7 +51,7 @@ class Environment {
   Volume* FindVolume(uint32_t id);
   std::shared_ptr<const Root> FindRoot(uint32_t id) { return roots_.at(id); }
   void Close(uint32_t id);
-  Status Submit(Volume& volume, std::unique_ptr<Task> task, bool urgent);
+  Status Submit(Volume& volume, std::unique_ptr<Task> task, Volume::Lane lane);
   void Drain(Napi::Env env);
   // The version of a file that JavaScript has described beside this gfid.
   OpenJob::Known Known(const Gfid& gfid) const;

@@ -103,22 +103,26 @@ void Job::ReleaseBlock() {
 }
 
 void OpenJob::Execute() {
+  Absences absent;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     result_.status = Status::kOk;
     result_.err = 0;
     // What goes on changing may only seem to, by a layout of the root that is none any more.
     if (attempt == kAttempts / 2) volume_.LookUpRoot();
     const auto trust = attempt == 0 ? request_.trust : std::chrono::milliseconds(0);
-    if (Attempt(trust) == Outcome::kDone) return;
+    const Outcome outcome = Attempt(trust, &absent);
+    if (outcome == Outcome::kDone) return;
+    // A name that a folder did not have needs no second look once the folder proves to be the one on the way.
+    if (outcome != Outcome::kUnsure) absent = {};
     ReleaseBlock();
   }
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust) {
+OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* absent) {
   const bool trust_folders = trust.count() > 0;
   if (trail_) trail_->Clear();
-  PathWalk walk(volume_, trust, trail_.get());
+  PathWalk walk(volume_, trust, trail_.get(), std::move(*absent));
   Node node;
   WalkError error;
   uint32_t index = 0;
@@ -136,7 +140,10 @@ OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust) {
   result_.age_ms =
       static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(walk.age()).count());
   // Under a remembered folder that has been replaced since, nothing can be said to be missing.
-  if (trust_folders && IsAbsent(error.status)) return Outcome::kAgain;
+  if (walk.age().count() > 0 && IsAbsent(error.status)) {
+    *absent = walk.absences();
+    return Outcome::kUnsure;
+  }
   if (error.status != Status::kOk) {
     Fail(error.status, error.err);
     return Outcome::kDone;
@@ -454,5 +461,7 @@ void ProbeJob::Execute() {
   if (glfs_statvfs(volume_.fs(), "/", &unused) != 0) Fail(errno);
   volume_.LookUpRoot();
 }
+
+void LayoutJob::Execute() { volume_.LookUpRoot(); }
 
 }  // namespace gfserve

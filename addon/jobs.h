@@ -127,11 +127,12 @@ class OpenJob final : public Job {
   }
 
  private:
-  enum class Outcome { kDone, kAgain };
+  // kUnsure: the name is missing, but a folder on the way was only trusted.
+  enum class Outcome { kDone, kAgain, kUnsure };
 
   void Execute() override;
-  // `trust`: see PathWalk.
-  Outcome Attempt(std::chrono::milliseconds trust);
+  // `trust`: see PathWalk. `absent`: what the attempt before did not find; becomes what this one did not.
+  Outcome Attempt(std::chrono::milliseconds trust, Absences* absent);
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
   Outcome ReadWhole(const Node& node);
@@ -190,6 +191,15 @@ class ListJob final : public Job {
 // Bricks that are known to be gone are left out; the job fails when none is left. And renews the layout of
 // the root (Volume::LookUpRoot).
 class ProbeJob final : public Job {
+ public:
+  using Job::Job;
+
+ private:
+  void Execute() override;
+};
+
+// Has the distribute xlator learn how the root's names are spread: see Volume::LookUpRoot. It asks every brick.
+class LayoutJob final : public Job {
  public:
   using Job::Job;
 

@@ -43,10 +43,18 @@ bool IsReserved(std::string_view name, bool at_root) {
   return at_root && std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
 }
 
-// A brick's word that an object was renamed makes md-cache forget it, but the next reply about the object
-// brings back what was known, its old name included. So what was renamed lately is not believed by name.
 WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, bool may_trust,
                                 Node* out) {
+  if (absent_.Has(parent.handle->gfid(), name)) return {Status::kNotFound, ENOENT};
+  WalkError error = LookupPresent(parent, name, may_trust, out);
+  if (error.err == ENOENT) missed_.Add(parent.handle->gfid(), name);
+  return error;
+}
+
+// A brick's word that an object was renamed makes md-cache forget it, but the next reply about the object
+// brings back what was known, its old name included. So what was renamed lately is not believed by name.
+WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, bool may_trust,
+                                  Node* out) {
   WalkError error = Find(parent, name, may_trust, out);
   if (error.status != Status::kOk) return error;
   const Gfid gfid = out->handle->gfid();
@@ -101,9 +109,9 @@ PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& nam
 WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_trust, Node* out) {
   std::shared_ptr<const Held> held = volume_.handles().Get(parent.handle->gfid(), name);
   const auto now = std::chrono::steady_clock::now();
-  if (held && may_trust && S_ISDIR(held->st.st_mode) && now - held->seen < trust_ &&
+  if (held && may_trust && S_ISDIR(held->st.st_mode) && held->seen > not_before_ &&
       volume_.last_changes().NoneSince(held->handle->gfid(), held->seen)) {
-    age_ = std::max(age_, now - held->seen);
+    if (held->seen < began_) age_ = std::max(age_, now - held->seen);
     out->handle = held->handle;
     out->st = held->st;
     return {};
@@ -189,7 +197,7 @@ WalkError PathWalk::Descend(std::string_view path, SymlinkPolicy policy, bool la
     if (pending.size() > kMaxPending) return {Status::kLoop, ENAMETOOLONG};
     std::string name = std::move(pending.back());
     pending.pop_back();
-    const bool may_trust = trust_.count() > 0 && !(last_counts && pending.empty());
+    const bool may_trust = !(last_counts && pending.empty());
     WalkError error = Step(std::move(name), policy, may_trust, &pending);
     if (error.status != Status::kOk) return error;
   }

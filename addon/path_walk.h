@@ -1,9 +1,11 @@
 // Resolves a path one component at a time, from the volume's root, under a symlink policy.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "trail.h"
@@ -36,20 +38,42 @@ struct WalkError {
   int err = 0;  // errno of the gfapi call that failed, 0 when it was none
 };
 
+// Names that were looked up in a folder and not found.
+class Absences {
+ public:
+  void Add(const Gfid& folder, std::string_view name) { names_.emplace_back(folder, name); }
+  bool Has(const Gfid& folder, std::string_view name) const {
+    return std::any_of(names_.begin(), names_.end(), [&](const auto& one) {
+      return one.first == folder && one.second == name;
+    });
+  }
+
+ private:
+  std::vector<std::pair<Gfid, std::string>> names_;
+};
+
 // Used by one thread, for one request: it keeps the chain of folders from the volume's root.
 class PathWalk {
  public:
-  // A folder on the way is taken as it was seen at most `trust` ago, unless the bricks have said since
-  // that it has changed; zero: all are looked up. The last component always is. `trail`, unless it is
-  // null, gets each folder and link that is met, also on the way to nothing.
-  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail)
-      : volume_(volume), trust_(trust), trail_(trail) {}
+  // A folder on the way is taken as it was seen at most `trust` before now, or since, unless the bricks
+  // have said afterwards that it has changed. The last component is always looked up, but for a name
+  // that `absent` says the folder does not have. `trail`, unless it is null, gets each folder and link
+  // that is met, also on the way to nothing.
+  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail, Absences absent = {})
+      : volume_(volume),
+        began_(std::chrono::steady_clock::now()),
+        not_before_(began_ - trust),
+        trail_(trail),
+        absent_(std::move(absent)) {}
 
   // How old it may be where nobody says otherwise.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
 
-  // How old the oldest look is that was trusted so far.
+  // How old the oldest look is that was trusted so far; zero when all were made by this walk.
   std::chrono::steady_clock::duration age() const { return age_; }
+
+  // The names that were not found so far.
+  const Absences& absences() const { return missed_; }
 
   // Finds `path` (bytes, '/'-separated, no dot segments) under `root`. A trailing slash, or no path,
   // demands a directory. Each component is looked up by name under its parent's held handle, so that
@@ -61,6 +85,8 @@ class PathWalk {
   // Looks `name` up under `parent` and leaves it in the volume's cache. `may_trust`: a folder seen
   // lately need not be looked up.
   WalkError LookupChild(const Node& parent, const std::string& name, bool may_trust, Node* out);
+  // The same without what is known of absent names.
+  WalkError LookupPresent(const Node& parent, const std::string& name, bool may_trust, Node* out);
   // The same by libgfapi's word alone.
   WalkError Find(const Node& parent, const std::string& name, bool may_trust, Node* out);
   // Whether the name stands for that object, as the bricks' own listing of the folder says.
@@ -74,9 +100,12 @@ class PathWalk {
                  std::vector<std::string>* pending);
 
   Volume& volume_;
-  const std::chrono::milliseconds trust_;
+  const std::chrono::steady_clock::time_point began_;
+  const std::chrono::steady_clock::time_point not_before_;
   std::chrono::steady_clock::duration age_{0};
   Trail* const trail_;
+  const Absences absent_;
+  Absences missed_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
   int links_ = 0;            // followed so far
 };

@@ -268,19 +268,21 @@ void Volume::Close(std::function<void()> closed) {
     }
   }
   StartDetached("gfs-close", [self = shared_from_this(), closed = std::move(closed)] {
-    self->pool_->Shutdown();
-    self->pool_->Join();
     self->Finish();
     closed();
   });
 }
 
-// No pool thread runs any more, and no job refers to this volume.
+void Volume::EndThreads() {
+  if (pool_) pool_->Shutdown();
+  if (aside_) aside_->Shutdown();
+  if (pool_) pool_->Join();
+  if (aside_) aside_->Join();
+}
+
 void Volume::Finish() {
-  if (pool_) {
-    pool_->Shutdown();
-    pool_->Join();
-  }
+  EndThreads();
+  // No thread of the pools runs any more, and no job refers to this volume.
   {
     std::lock_guard<std::mutex> lock(files_mutex_);
     files_.clear();
@@ -294,10 +296,12 @@ void Volume::Finish() {
   malloc_trim(0);
 }
 
-Status Volume::Submit(std::unique_ptr<Task>& task, bool urgent) {
+Status Volume::Submit(std::unique_ptr<Task>& task, Lane lane) {
   std::lock_guard<std::mutex> lock(state_mutex_);
   if (state_ != State::kReady) return Status::kClosed;
-  switch (urgent ? pool_->SubmitUrgent(task) : pool_->Submit(task)) {
+  if (lane == Lane::kAside && !aside_) aside_ = std::make_unique<ThreadPool>(1, 1);
+  ThreadPool& pool = lane == Lane::kAside ? *aside_ : *pool_;
+  switch (lane == Lane::kUrgent ? pool.SubmitUrgent(task) : pool.Submit(task)) {
     case ThreadPool::Accepted::kYes:
       return Status::kOk;
     case ThreadPool::Accepted::kFull:

@@ -140,9 +140,11 @@ class Volume : public std::enable_shared_from_this<Volume> {
   // call hangs for ever. Loop thread only, once.
   void Close(std::function<void()> closed);
 
-  // kOk, kBusy or kClosed; the task is taken only on kOk. Urgent tasks pass the queue's bound.
-  // Loop thread only.
-  Status Submit(std::unique_ptr<Task>& task, bool urgent);
+  // Where a task waits. kUrgent: past the queue's bound and ahead of what waits there. kAside: for a thread
+  // that does nothing else, so that it may hang with any brick and takes no thread from requests.
+  enum class Lane { kQueue, kUrgent, kAside };
+  // kOk, kBusy or kClosed; the task is taken only on kOk. Loop thread only.
+  Status Submit(std::unique_ptr<Task>& task, Lane lane);
 
   // For jobs, on pool threads; all valid as long as the job runs.
   glfs_t* fs() const { return fs_; }
@@ -211,6 +213,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   void ListenToBricks();
   static void OnUpcall(glfs_upcall_t* event, void* data);
   static bool TrustsStaleNames(const std::string& volfile);
+  // Lets what runs finish, drops what waits.
+  void EndThreads();
   void Finish();
 
   const VolumeSpec spec_;
@@ -222,6 +226,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   glfs_t* fs_ = nullptr;
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<ThreadPool> aside_;  // as constant once state_ is not kReady; null until it is needed
   bool without_md_cache_ = false;
   const std::shared_ptr<Listener> listener_;
 

@@ -186,7 +186,7 @@ export class Connection implements Signs {
     if (this.#renewing || this.bricks.length === 0 || !this.spreadsFiles) return;
     this.#renewing = true;
     this.#renewedMs = now;
-    const token = this.options.native.probe(this.volume, () => {
+    const token = this.options.native.renewLayout(this.volume, () => {
       this.#renewing = false;
     });
     if (token < 0) this.#renewing = false;

@@ -126,6 +126,7 @@ interface Binding {
   trim(buffers: readonly (ArrayBuffer | undefined)[]): number[];
   close(volume: number): void;
   probe(volume: number, token: number): number;
+  renewLayout(volume: number, token: number): number;
   watch(volume: number, token: number): number;
   distrust(volume: number): void;
   setSpare(volume: number, threads: number): void;
@@ -317,6 +318,13 @@ export class Native {
     const token = this.#freeTokens.pop();
     if (token === undefined) return -1 - Status.busy;
     return this.#submitted(token, this.#binding.probe(volume, token), done);
+  }
+
+  /** Looks at how a distributed volume's names are spread, on a thread that may hang. Returns as `open` does; one at a time. */
+  renewLayout(volume: number, done: CompletionHandler): number {
+    const token = this.#freeTokens.pop();
+    if (token === undefined) return -1 - Status.busy;
+    return this.#submitted(token, this.#binding.renewLayout(volume, token), done);
   }
 
   /** What libgfapi knows of the volume's layout and bricks, as text: see WatchJob in addon/jobs.h. */

@@ -141,7 +141,7 @@ class Client {
   // As the addon's release(): a volume that has been closed closes the file by itself.
   void Release(uint32_t file) {
     std::unique_ptr<Task> task = std::make_unique<ReleaseTask>(*volume_, file);
-    volume_->Submit(task, true);
+    volume_->Submit(task, Volume::Lane::kUrgent);
   }
 
   void Cancel(uint32_t token) { shared_->cancelled[token].store(1, std::memory_order_relaxed); }
@@ -195,7 +195,7 @@ class Client {
   }
 
   void MustSubmit(std::unique_ptr<Task> task) {
-    const Status status = volume_->Submit(task, false);
+    const Status status = volume_->Submit(task, Volume::Lane::kQueue);
     if (status != Status::kOk) {
       Fail(__FILE__, __LINE__, "a job was refused: " + std::to_string(static_cast<int>(status)));
     }

@@ -59,7 +59,7 @@ Status SubmitOpen(Client& client) {
   OpenJob::Request request{root, {"small"}, 4096, 4096, 0, true, false};
   std::unique_ptr<Task> task =
       std::make_unique<OpenJob>(client.shared(), client.volume(), 0, std::move(request));
-  const Status status = client.volume().Submit(task, false);
+  const Status status = client.volume().Submit(task, Volume::Lane::kQueue);
   CHECK_EQ(task == nullptr, status == Status::kOk);
   return status;
 }

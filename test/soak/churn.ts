@@ -2,6 +2,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IdleConnections } from '../../bench/load/idle.js';
 import type { WorkerStatus } from '../../src/ipc.js';
 import { contentCost, nameCost } from '../../src/storage/cache/entries.js';
 import { Gfserve, processFigures } from '../support/gfserve.js';
@@ -25,6 +26,13 @@ const TOLERANCE = 3;
 /** Of the memory, between the first third and the end. */
 const GROWTH = 0.05;
 const REPORT_MS = 30_000;
+/** Connections that all wait for an answer, for so long, and what the worker may then have beside the cache. */
+const BUSY = 1_000;
+const BUSY_MS = 30_000;
+const BUSY_MIB = 150;
+/** Connections on which nothing happens, and what they may cost. */
+const IDLE = 10_000;
+const IDLE_MIB = 60;
 
 /** Files of 1 to 16 KiB, most of them small; each says which it is. */
 const sizeOf = (file: number): number =>
@@ -194,10 +202,13 @@ async function observe(
     }
   }
   const requests = run.requests - warm.requests;
-  const was = (100 * ((await served()) - warm.served)) / requests;
+  const hits = (await served()) - warm.served;
+  if (!stop.aborted) await busy(server, run, findings);
+  const was = (100 * hits) / requests;
   const expected = (100 * (run.predicted - warm.predicted)) / requests;
   run.stop();
   await Promise.all(work);
+  if (!stop.aborted) await idle(server, findings);
   say(`hits: ${was.toFixed(1)} %, an LRU of that size ${expected.toFixed(1)} %`);
   if (Math.abs(was - expected) > TOLERANCE) {
     findings.violation(`${was.toFixed(1)} % of hits instead of ${expected.toFixed(1)} %`);
@@ -206,4 +217,34 @@ async function observe(
   const [first = 0, last = 0] = [third[0], third.at(-1)];
   say(`memory: ${mib(first)} MiB after the first third, ${mib(last)} MiB at the end`);
   if (last > first * (1 + GROWTH)) findings.violation('the memory grows');
+}
+
+const rssMiB = async (server: Gfserve): Promise<number> =>
+  processFigures((await server.worker()).pid).rss / (1 << 20);
+
+/** The memory while the cache is full and many ask at once. */
+async function busy(server: Gfserve, run: Run, findings: Findings): Promise<void> {
+  const clients = Array.from({ length: BUSY }, () => run.ask(server.port));
+  let most = 0;
+  const end = performance.now() + BUSY_MS;
+  while (performance.now() < end) {
+    await sleep(1_000);
+    most = Math.max(most, await rssMiB(server));
+  }
+  run.stop();
+  await Promise.all(clients);
+  say(
+    `${BUSY} busy connections: at most ${most.toFixed(0)} MiB, ${BUDGET_MIB} of them the cache's`,
+  );
+  if (most > BUDGET_MIB + BUSY_MIB) findings.violation(`${most.toFixed(0)} MiB while all are busy`);
+}
+
+/** What connections cost that only stay open. */
+async function idle(server: Gfserve, findings: Findings): Promise<void> {
+  const before = await rssMiB(server);
+  const held = await IdleConnections.open(server.port, IDLE, '/dev/null');
+  const after = await rssMiB(server);
+  await held.close();
+  say(`${IDLE} idle connections: ${(after - before).toFixed(1)} MiB`);
+  if (after - before > IDLE_MIB) findings.violation('idle connections cost too much');
 }

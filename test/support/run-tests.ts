@@ -15,6 +15,11 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const TESTS = join(ROOT, 'dist', 'test');
 /** The quick ones first; folders that are not named here come after these. */
 const ORDER = ['unit', 'native', 'integration', 'fault'];
+/**
+ * How many test files of a folder run at once, where it is not one. They mostly wait, for timeouts and for GlusterFS; those of
+ * `fault` compare how long answers take.
+ */
+const FILES_AT_ONCE: Readonly<Record<string, number>> = { unit: 2, native: 2, integration: 2 };
 /** How long jest may take to exit after its results are written, in milliseconds. */
 const EXIT_GRACE_MS = 15_000;
 const SLOW_SECONDS = 5;
@@ -120,14 +125,20 @@ function saySlowest({ testResults }: JestResults): void {
   for (const { text, seconds } of slow.slice(0, MOST_SLOW)) say(`slow: ${seconds} s  ${text}`);
 }
 
-async function jest(paths: readonly string[], options: readonly string[]): Promise<Counts> {
+async function jest(
+  folder: string,
+  paths: readonly string[],
+  options: readonly string[],
+): Promise<Counts> {
   const dir = await mkdtemp(join(tmpdir(), 'gfserve-jest-'));
   const output = join(dir, 'results.json');
   try {
     const bin = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
     const report = ['--json', `--outputFile=${output}`];
+    const atOnce = Math.min(paths.length, FILES_AT_ONCE[folder] ?? 1);
+    const workers = atOnce === 1 ? '--runInBand' : `--maxWorkers=${atOnce}`;
     const status = await runGroup(
-      [bin, '--runInBand', ...report, ...options, '--runTestsByPath', ...paths],
+      [bin, workers, ...report, ...options, '--runTestsByPath', ...paths],
       JEST_NODE_OPTIONS,
       () => existsSync(output),
     );
@@ -195,7 +206,7 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const [folder, paths] of await testFolders(words)) {
     if (interrupted !== null) break;
     say(`\n${folder}: ${paths.length} test ${paths.length === 1 ? 'file' : 'files'}`);
-    add(await jest(paths, options));
+    add(await jest(folder, paths, options));
     await cleanClusters();
   }
   await cleanClusters();
