@@ -6,7 +6,7 @@ import type { Completion, Native } from '../../src/storage/native.js';
 
 const watches: ((completion: Completion) => void)[] = [];
 let connection: Connection;
-const probes: ((completion: Completion) => void)[] = [];
+const renewals: ((completion: Completion) => void)[] = [];
 
 /** Ends the watch that began first. */
 function endWatch(): void {
@@ -26,14 +26,14 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 beforeEach(() => {
   watches.length = 0;
-  probes.length = 0;
+  renewals.length = 0;
   const native = {
     listen: () => undefined,
     close: () => undefined,
     stats: () => null,
     setSpare: () => undefined,
-    probe: (_volume: number, done: (completion: Completion) => void) => {
-      probes.push(done);
+    renewLayout: (_volume: number, done: (completion: Completion) => void) => {
+      renewals.push(done);
       return 1;
     },
     watch: (_volume: number, done: (completion: Completion) => void) => {
@@ -98,16 +98,16 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 test('where files are spread over bricks the layout is renewed each second, one call at a time', async () => {
   endWatchOf(['a', 'b']);
   await pause(1_400);
-  expect(probes).toHaveLength(1);
+  expect(renewals).toHaveLength(1);
   await pause(1_300);
-  expect(probes).toHaveLength(1);
-  probes.shift()?.({ status: 0 } as Completion);
+  expect(renewals).toHaveLength(1);
+  renewals.shift()?.({ status: 0 } as Completion);
   await pause(400);
-  expect(probes).toHaveLength(1);
+  expect(renewals).toHaveLength(1);
 });
 
 test('where all bricks have the same files there is no need', async () => {
   endWatchOf(['a', 'a', 'a']);
   await pause(1_400);
-  expect(probes).toHaveLength(0);
+  expect(renewals).toHaveLength(0);
 });
