@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Cluster } from '../support/cluster/cluster.js';
+import { changeBricks, untilMigrated } from '../support/cluster/migration.js';
 import {
   anyFile,
   content,
@@ -93,14 +94,10 @@ test('add-brick and rebalance: no file is missed while it moves', async () => {
   await under('add-brick and rebalance', async () => {
     const brick = await newBrick('spread', 0, 'spread-added');
     await noticed(async () => {
-      await cluster.gluster('volume', 'add-brick', 'spread', brick, 'force');
+      await changeBricks(cluster, 'add-brick', 'spread', brick, 'force');
     });
     await cluster.gluster('volume', 'rebalance', 'spread', 'start', 'force');
-    await until('the rebalance is done', 60_000, async () => {
-      await sleep(200);
-      const xml = await cluster.gluster('volume', 'rebalance', 'spread', 'status', '--xml');
-      return /<aggregate>[\s\S]*<statusStr>completed<\/statusStr>[\s\S]*<\/aggregate>/.test(xml);
-    });
+    expect(await untilMigrated(cluster, 60_000, 'rebalance', 'spread', 'status')).toBe(true);
   });
 });
 
@@ -111,7 +108,7 @@ test('replace-brick: two copies go on serving', async () => {
     const to = await newBrick('copied', 2, 'copied-replaced');
     await noticed(async () => {
       const old = `${from.address}:${from.path}`;
-      await cluster.gluster('volume', 'replace-brick', 'copied', old, to, 'commit', 'force');
+      await changeBricks(cluster, 'replace-brick', 'copied', old, to, 'commit', 'force');
     });
   });
 });

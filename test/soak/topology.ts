@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster/cluster.js';
+import { changeBricks, untilMigrated } from '../support/cluster/migration.js';
 import { COPIES, SPREAD } from './world.js';
 
 const MIGRATION_MS = 180_000;
@@ -20,14 +21,6 @@ async function waitFor(
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`);
     await sleep(500);
   }
-}
-
-/** The status in the summary over all nodes. */
-async function migrated(cluster: Cluster, ...command: string[]): Promise<boolean> {
-  const xml = await cluster.gluster('volume', ...command, '--xml');
-  const status = /<aggregate>[\s\S]*<statusStr>(.*?)<\/statusStr>/.exec(xml)?.[1] ?? '';
-  if (status === 'failed') throw new Error(`volume ${command.join(' ')}: failed`);
-  return status === 'completed';
 }
 
 /**
@@ -54,18 +47,6 @@ export class Topology {
 
   constructor(private readonly cluster: Cluster) {}
 
-  /** Several glusterds of one machine test one folder's attributes, and then one of them finds none. */
-  async #gluster(...args: readonly string[]): Promise<string> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.cluster.gluster(...args);
-      } catch (error) {
-        if (attempt === ATTEMPTS || !/test extended attribute/.test(String(error))) throw error;
-        await sleep(500);
-      }
-    }
-  }
-
   #newBrick(volume: string, node: number): string {
     const { dir, addresses } = this.cluster;
     const name = `${volume}-new-${this.#names++}`;
@@ -77,15 +58,11 @@ export class Topology {
     const { cluster } = this;
     if (this.#added === null) {
       const brick = this.#newBrick(SPREAD, 1);
-      await this.#gluster('volume', 'add-brick', SPREAD, brick, 'force');
+      await changeBricks(cluster, 'add-brick', SPREAD, brick, 'force');
       this.#added = brick;
       await cluster.gluster('volume', 'rebalance', SPREAD, 'start', 'force');
-      const status = (): Promise<boolean> => migrated(cluster, 'rebalance', SPREAD, 'status');
       // Seen to hang while files are renamed; what it has not moved is found where it is.
-      const isDone = await waitFor('rebalanced', MIGRATION_MS, status).then(
-        () => true,
-        () => false,
-      );
+      const isDone = await untilMigrated(cluster, MIGRATION_MS, 'rebalance', SPREAD, 'status');
       if (!isDone) await cluster.gluster('volume', 'rebalance', SPREAD, 'stop');
       return `add-brick to ${SPREAD}, ${isDone ? 'rebalanced' : 'not rebalanced in time'}`;
     }
@@ -94,9 +71,10 @@ export class Topology {
       cluster.gluster('volume', 'remove-brick', SPREAD, brick, verb);
     for (let attempt = 1; ; attempt++) {
       await remove('start');
-      await waitFor('migrated', MIGRATION_MS, () =>
-        migrated(cluster, 'remove-brick', SPREAD, brick, 'status'),
-      );
+      const status = ['remove-brick', SPREAD, brick, 'status'];
+      if (!(await untilMigrated(cluster, MIGRATION_MS, ...status))) {
+        throw new Error(`not within ${MIGRATION_MS / 1000} s: migrated`);
+      }
       try {
         await remove('commit');
         break;
@@ -118,7 +96,7 @@ export class Topology {
     if (old === undefined) throw new RangeError(`no brick ${index}`);
     const from = `${old.address}:${old.path}`;
     const to = this.#newBrick(COPIES, index + 1);
-    await this.#gluster('volume', 'replace-brick', COPIES, from, to, 'commit', 'force');
+    await changeBricks(cluster, 'replace-brick', COPIES, from, to, 'commit', 'force');
     // A rename that meets the healing may leave a file with another gfid on each brick: that stays (EIO for every client).
     const result = (await healed(cluster)) ? 'healed' : 'not healed in time';
     await this.#discard(from);

@@ -14,11 +14,10 @@ import { Cluster } from './cluster/cluster.js';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const TESTS = join(ROOT, 'dist', 'test');
 /** The quick ones first; folders that are not named here come after these. */
-const ORDER = ['unit', 'native', 'integration', 'fault'];
-/**
- * How many test files of a folder run at once, where it is not one. They mostly wait, for timeouts and for GlusterFS; those of
- * `fault` compare how long answers take.
- */
+const ORDER = ['unit', 'native', 'integration', 'by itself', 'fault'];
+/** Files that compare how long something takes, which must not run beside others. */
+const BY_ITSELF = ['limits.test.js'];
+/** How many test files of a folder run at once, where it is not one. They mostly wait, for timeouts and for GlusterFS. */
 const FILES_AT_ONCE: Readonly<Record<string, number>> = { unit: 2, native: 2, integration: 2 };
 /** How long jest may take to exit after its results are written, in milliseconds. */
 const EXIT_GRACE_MS = 15_000;
@@ -175,7 +174,8 @@ async function testFolders(words: readonly string[]): Promise<[string, string[]]
   );
   const folders = new Map<string, string[]>();
   for (const file of files.sort()) {
-    const [folder = ''] = file.split('/');
+    const [first = ''] = file.split('/');
+    const folder = BY_ITSELF.includes(basename(file)) ? 'by itself' : first;
     folders.set(folder, [...(folders.get(folder) ?? []), join(TESTS, file)]);
   }
   const rank = (folder: string): number => (ORDER.indexOf(folder) + 1 || ORDER.length + 1) - 1;
