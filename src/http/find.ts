@@ -1,5 +1,12 @@
 /** From a path on a mount to the reply: asks the storage, as often as it takes. */
-import type { Kept, Opened, OpenFolder, OpenResult, StorageError } from '../storage/storage.js';
+import type {
+  Kept,
+  Opened,
+  OpenFolder,
+  OpenResult,
+  Remembered,
+  StorageError,
+} from '../storage/storage.js';
 import { answerError } from './answer_error.js';
 import { hasPreconditions } from './conditional.js';
 import type { Compression, Offer } from './encodings.js';
@@ -138,6 +145,7 @@ function answerFile(
   const { exchange, asked } = what;
   if (!withBody && !asked.isHead) {
     const early = preconditionReply(opened.stat, representation, asked);
+    keepNotModified(what, opened.remembered, representation, early);
     if (early) exchange.reply(early);
     else look(what, true);
     return;
@@ -167,6 +175,7 @@ function answerCompressed(original: Original, encoding: Compression): void {
     const reply = variantReply(variant, representation, asked);
     release(opened);
     keepHot(what, variant, representation, reply);
+    keepNotModified(what, variant, representation, reply);
     exchange.reply(reply);
   };
   const known = kept?.variant(encoding) ?? 'untried';
@@ -182,6 +191,7 @@ function answerCompressed(original: Original, encoding: Compression): void {
   const early = preconditionReply(opened.stat, representation, asked);
   if (early?.status === 304) {
     release(opened);
+    keepNotModified(what, opened.remembered, representation, early);
     exchange.reply(early);
   } else if (!withBody) {
     look(what, true);
@@ -218,6 +228,20 @@ function keepHot(what: Search, kept: Kept, representation: Representation, reply
   const { exchange } = what;
   if (!isRepeatable(what, reply)) return;
   exchange.site.hot?.keep(exchange.request, kept, representation, reply.head);
+}
+
+/** A 304 goes to whoever asks with the same preconditions. */
+function keepNotModified(
+  { exchange, asked, isFallback }: Search,
+  remembered: Remembered | null | undefined,
+  representation: Representation,
+  reply: Reply | null,
+): void {
+  if (!remembered || reply?.status !== 304) return;
+  // Who asks for a part may get another representation of the file.
+  const isPlain = exchange.direct && !isFallback && !asked.isHead && asked.conditions?.range === '';
+  if (!isPlain) return;
+  exchange.site.hot?.keepNotModified(exchange.request, remembered, representation, reply.head);
 }
 
 /** Whether it is the answer to every plain GET of the same. */

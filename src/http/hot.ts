@@ -3,7 +3,7 @@
  * again in two calls into uWebSockets.js. Whatever is not that simple takes the long way, which also finds what to keep here.
  */
 import type { HttpRequest } from 'uWebSockets.js';
-import type { Kept } from '../storage/storage.js';
+import type { Kept, Remembered } from '../storage/storage.js';
 import { type Conditions, UNCONDITIONAL } from './conditional.js';
 import { type Asked, preconditionReply, type Representation, validatorsOf } from './reply.js';
 import type { Request, Wanted } from './request.js';
@@ -11,11 +11,17 @@ import type { Request, Wanted } from './request.js';
 /** At most so many are kept: each costs some hundred bytes. Clients choose the URLs. */
 const MOST = 8_192;
 
-export interface HotAnswer {
+/** A file, and the head of the 200, ready to be written. */
+export interface Whole {
   readonly kept: Kept;
-  readonly representation: Representation;
-  /** Of the 200, ready to be written. */
   readonly head: Buffer;
+}
+
+export interface HotAnswer {
+  readonly remembered: Remembered;
+  readonly representation: Representation;
+  /** null where nobody asked for it so far, or where it is too large. */
+  readonly whole: Whole | null;
   readonly etag: string;
   /** The head of the 304, once there was one. */
   notModified: Buffer | null;
@@ -37,15 +43,35 @@ export class HotAnswers {
 
   /** `head` is that of the 200 to a plain GET like `request`. */
   keep(request: Request, kept: Kept, representation: Representation, head: string): void {
-    const key = this.#key(request);
-    if (this.#answers.size >= MOST && !this.#answers.has(key)) this.#answers.clear();
-    this.#answers.set(key, {
-      kept,
+    const whole = { kept, head: Buffer.from(head) };
+    this.#set(this.#key(request), {
+      remembered: kept,
       representation,
-      head: Buffer.from(head),
+      whole,
       etag: validatorsOf(kept.stat, representation).etag,
       notModified: null,
     });
+  }
+
+  /** `head` is that of the 304 to a GET like `request`, of which nothing but its preconditions led to that. */
+  keepNotModified(
+    request: Request,
+    remembered: Remembered,
+    representation: Representation,
+    head: string,
+  ): void {
+    const key = this.#key(request);
+    const { etag } = validatorsOf(remembered.stat, representation);
+    const known = this.#answers.get(key);
+    // What may be given again says more.
+    if (known?.remembered.alive && known.etag === etag) return;
+    const notModified = Buffer.from(head);
+    this.#set(key, { remembered, representation, whole: null, etag, notModified });
+  }
+
+  #set(key: string, answer: HotAnswer): void {
+    if (this.#answers.size >= MOST && !this.#answers.has(key)) this.#answers.clear();
+    this.#answers.set(key, answer);
   }
 
   /** It is not to be given any more. */
@@ -90,12 +116,12 @@ export function decide(answer: HotAnswer, req: HttpRequest): 'whole' | Buffer | 
     const head = notModifiedHead(answer, conditions);
     if (head) return head;
   }
-  return getHeader.call(req, 'range') === '' ? 'whole' : null;
+  return answer.whole !== null && getHeader.call(req, 'range') === '' ? 'whole' : null;
 }
 
 function notModifiedHead(answer: HotAnswer, conditions: Conditions): Buffer | null {
   const asked: Asked = { isHead: false, conditions, nowMs: Date.now(), nextBoundary: () => '' };
-  const reply = preconditionReply(answer.kept.stat, answer.representation, asked);
+  const reply = preconditionReply(answer.remembered.stat, answer.representation, asked);
   if (reply?.status !== 304) return null;
   answer.notModified ??= Buffer.from(reply.head);
   return answer.notModified;

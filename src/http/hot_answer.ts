@@ -2,7 +2,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { cacheStatus } from './cache_status.js';
 import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
-import { decide, type HotAnswer, type HotAnswers } from './hot.js';
+import { decide, type HotAnswer, type HotAnswers, type Whole } from './hot.js';
 import { readRequest } from './request.js';
 import { Transfer } from './transfer.js';
 import { ONE_CALL } from './writer.js';
@@ -19,9 +19,9 @@ export function answerHot(
   const decision = decide(answer, req);
   if (decision === null) return false;
   const nowMs = performance.now();
-  if (!answer.kept.take(nowMs)) {
+  if (!answer.remembered.take(nowMs)) {
     // A look may show that it has not changed: then it is the answer again.
-    if (!answer.kept.alive) hot.drop(answer, req);
+    if (!answer.remembered.alive) hot.drop(answer, req);
     return false;
   }
   site.counters.total += 1;
@@ -33,19 +33,13 @@ export function answerHot(
     ended?.(304, 0);
     return true;
   }
-  const { bytes } = answer.kept;
-  if (answer.head.length + note.length + bytes.length <= ONE_CALL) {
-    res.writeStatus(note === '' ? answer.head : answer.head.toString() + note);
-    res.end(bytes);
-    ended?.(200, bytes.length);
-  } else {
-    sendLarge(site, res, answer, note, ended);
-  }
+  // `decide` says so only where there is one.
+  if (answer.whole) sendWhole(site, res, answer.whole, note, ended);
   return true;
 }
 
-function hitNote({ kept }: HotAnswer, nowMs: number): string {
-  const note = { outcome: 'hit', ttlMs: kept.ttlMs(nowMs), collapsed: false } as const;
+function hitNote({ remembered }: HotAnswer, nowMs: number): string {
+  const note = { outcome: 'hit', ttlMs: remembered.ttlMs(nowMs), collapsed: false } as const;
   return `\r\nCache-Status: ${cacheStatus(note, false)}`;
 }
 
@@ -62,11 +56,29 @@ function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpReque
   return (status, bytes) => logRequest(site, request, { ...fixed, status, bytes });
 }
 
+function sendWhole(
+  site: Site,
+  res: HttpResponse,
+  whole: Whole,
+  note: string,
+  log: Log | null,
+): void {
+  const { head, kept } = whole;
+  const { bytes } = kept;
+  if (head.length + note.length + bytes.length > ONE_CALL) {
+    sendLarge(site, res, whole, note, log);
+    return;
+  }
+  res.writeStatus(note === '' ? head : head.toString() + note);
+  res.end(bytes);
+  log?.(200, bytes.length);
+}
+
 /** More than goes out in one call: the client may not take it all at once. */
 function sendLarge(
   site: Site,
   res: HttpResponse,
-  { kept, head }: HotAnswer,
+  { kept, head }: Whole,
   note: string,
   log: Log | null,
 ): void {

@@ -127,6 +127,8 @@ export interface Opened {
   readonly cache?: CacheNote;
   /** Where the whole file is kept in memory: it may be had again without asking. Also where no body was asked for. */
   readonly kept?: KeptFile | null;
+  /** Where its stat is in memory, and may be had again without asking. */
+  readonly remembered?: Remembered | null;
   /** It is the very version that the request named as known: neither chunk nor file come with it. */
   readonly unchanged?: boolean;
   /**
@@ -173,17 +175,20 @@ export interface CacheNote {
   readonly collapsed: boolean;
 }
 
-/** A whole file in memory, or a compressed form of one. */
-export interface Kept {
-  /** The file's. */
+/** What stands for a path in memory, be it only the stat of a file. */
+export interface Remembered {
   readonly stat: Stat;
-  readonly bytes: Uint8Array;
   /** Whether it may ever be given again: after another look, if not now. */
   readonly alive: boolean;
   /** Whether it may be given now without asking the volume; if so, that counts as a hit. `nowMs` is of performance.now(). */
   take(nowMs: number): boolean;
   /** How long that will be so, unless it changes. */
   ttlMs(nowMs: number): number;
+}
+
+/** A whole file in memory, or a compressed form of one. `stat` is the file's. */
+export interface Kept extends Remembered {
+  readonly bytes: Uint8Array;
   /** All of it, for as long as it is being sent; to be released. */
   lend(): Chunk;
 }

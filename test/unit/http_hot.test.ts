@@ -56,13 +56,46 @@ describe('what is kept', () => {
   test('is found by all that decides the answer, and by nothing else', () => {
     const plain = new HotAnswers({ host: false, acceptEncoding: false, log: true });
     plain.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
-    expect(plain.find(ask('/a', { host: 'other', 'accept-encoding': 'gzip' }))?.kept).toBe(kept);
+    expect(plain.find(ask('/a', { host: 'other', 'accept-encoding': 'gzip' }))?.whole?.kept).toBe(
+      kept,
+    );
     expect(plain.find(ask('/A'))).toBeUndefined();
     const all = new HotAnswers({ host: true, acceptEncoding: true, log: false });
     all.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
-    expect(all.find(ask('/a', { host: 'h', 'accept-encoding': 'br' }))?.kept).toBe(kept);
+    expect(all.find(ask('/a', { host: 'h', 'accept-encoding': 'br' }))?.whole?.kept).toBe(kept);
     expect(all.find(ask('/a', { host: 'h' }))).toBeUndefined();
     expect(all.find(ask('/a', { 'accept-encoding': 'br' }))).toBeUndefined();
+  });
+
+  test('of a file that was only asked for conditionally is the head of the 304', () => {
+    const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    const { bytes: _, lend: __, ...statOnly } = kept;
+    answers.keepNotModified(request('/a'), statOnly, asItIs, '304 Not Modified');
+    const answer = answers.find(ask('/a'));
+    if (!answer) throw new Error('not kept');
+    expect(String(decide(answer, ask('/a', { 'if-none-match': TAG })))).toBe('304 Not Modified');
+    expect(decide(answer, ask('/a'))).toBeNull();
+    expect(decide(answer, ask('/a', { 'if-none-match': '"x"' }))).toBeNull();
+    expect(decide(answer, ask('/a', { 'if-none-match': TAG, 'if-match': '*' }))).toBeNull();
+  });
+
+  test('says more than the head of a 304, as long as it may be given', () => {
+    const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    const changing = { alive: true };
+    const volatile: Kept = {
+      ...kept,
+      get alive() {
+        return changing.alive;
+      },
+    };
+    answers.keep(request('/a'), volatile, asItIs, '200 OK');
+    answers.keepNotModified(request('/a'), kept, asItIs, '304 Not Modified');
+    expect(answers.find(ask('/a'))?.whole?.kept).toBe(volatile);
+    changing.alive = false;
+    answers.keepNotModified(request('/a'), kept, asItIs, '304 Not Modified');
+    expect(answers.find(ask('/a'))?.whole).toBeNull();
+    answers.keep(request('/a'), kept, asItIs, '200 OK');
+    expect(answers.find(ask('/a'))?.whole?.kept).toBe(kept);
   });
 
   test('is dropped, unless it was replaced', () => {

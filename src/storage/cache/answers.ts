@@ -48,13 +48,13 @@ export function answerFrom(
     case 'directory':
       return request.listing ? null : { ...none, cache };
     case 'large':
-      return { ...none, cache, file: request.body ? found.large.reader() : null };
+      return { ...none, cache, remembered: name, file: request.body ? found.large.reader() : null };
     case 'file':
       if (!request.body || stat.size === 0) {
-        return { ...none, cache, kept: found.content && name };
+        return { ...none, cache, remembered: name, kept: found.content && name };
       }
       if (!found.content) return null;
-      return { ...none, cache, chunk: found.content.lend(), kept: name };
+      return { ...none, cache, remembered: name, chunk: found.content.lend(), kept: name };
     default: {
       const impossible: never = found;
       throw new Error(`unknown find ${String(impossible)}`);
