@@ -18,6 +18,7 @@ namespace gfserve {
 namespace {
 
 constexpr int kNoErrno = -1;
+constexpr int kMostVolfileLooks = 5;
 
 void StartDetached(const char* name, std::function<void()> body) {
   std::thread thread(std::move(body));
@@ -132,6 +133,10 @@ int Volume::OpenFs(bool without_md_cache) {
   // name leads to by the layout that this client knows. While bricks come and go, layouts and files are not
   // always where they belong: files that are there would answer 404. Without, it asks all bricks first.
   if (glfs_set_xlator_option(fs_, "*-dht", "lookup-optimize", "off") != 0) return failure();
+  // While the graph is exchanged an open that open-behind puts off may find its inode in the other graph: it then answers
+  // ENOMEM and writes to where its variable happens to point (open_count, mended in GlusterFS 11). What it put off and
+  // nobody read leaves a frame for ever, for which glfs_fini waits. For us it saves nothing: whoever opens reads.
+  if (glfs_set_xlator_option(fs_, "*-open-behind", "pass-through", "on") != 0) return failure();
   if (without_md_cache &&
       glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
     return failure();
@@ -236,13 +241,18 @@ bool Volume::TrustsStaleNames(const std::string& volfile) {
   return true;
 }
 
-// A null buffer asks for the size, which comes back negative. Both are a function of the graph in use.
+// A null buffer asks for the size, which comes back negative. Both are a function of the graph in use, and what is copied is
+// as long as the buffer, whatever there is: where the size is another afterwards, it was of two graphs.
 std::string Volume::Volfile() const {
-  const ssize_t size = -glfs_get_volfile(fs_, nullptr, 0);
-  if (size <= 0) return {};
-  std::string volfile(static_cast<size_t>(size), '\0');
-  const ssize_t got = glfs_get_volfile(fs_, volfile.data(), volfile.size());
-  return got > 0 ? volfile : std::string();
+  const auto size_now = [this] { return -glfs_get_volfile(fs_, nullptr, 0); };
+  for (int attempt = 0; attempt < kMostVolfileLooks; ++attempt) {
+    const ssize_t size = size_now();
+    if (size <= 0) return {};
+    std::string volfile(static_cast<size_t>(size), '\0');
+    if (glfs_get_volfile(fs_, volfile.data(), volfile.size()) <= 0) return {};
+    if (size_now() == size) return volfile;
+  }
+  return {};
 }
 
 bool Volume::NoticeVolfile(const std::string& volfile) {
