@@ -1,4 +1,5 @@
 /** All peers, by the names that the command line and the report give them. */
+import { floor } from './floor.js';
 import { gfserve, gfserveNocache, gfserveOther } from './gfserve.js';
 import { limit } from './limit.js';
 import { NGINX_LOCAL, nginxFuse, nginxFuseCache, nginxLocal } from './nginx.js';
@@ -21,6 +22,7 @@ export const PEERS: Readonly<Record<string, PeerKind>> = {
   'nginx-fuse-cache': nginxFuseCache,
   [NGINX_LOCAL]: nginxLocal,
   limit,
+  floor,
 };
 
 export const DEFAULT_PEERS: readonly string[] = [

@@ -82,17 +82,23 @@ export class HotAnswers {
 
   #keyOf(req: HttpRequest): string {
     const { wanted } = this;
-    const url = req.getUrl();
-    if (!wanted.host && !wanted.acceptEncoding) return url;
-    const host = wanted.host ? req.getHeader('host') : '';
-    return `${url}\n${host}\n${wanted.acceptEncoding ? req.getHeader('accept-encoding') : ''}`;
+    return keyOf(
+      req.getUrl(),
+      wanted.host ? req.getHeader('host') : '',
+      wanted.acceptEncoding ? req.getHeader('accept-encoding') : '',
+    );
   }
 
   #key({ url, host, acceptEncoding }: Request): string {
     const { wanted } = this;
-    if (!wanted.host && !wanted.acceptEncoding) return url;
-    return `${url}\n${wanted.host ? host : ''}\n${acceptEncoding}`;
+    return keyOf(url, wanted.host ? host : '', wanted.acceptEncoding ? acceptEncoding : '');
   }
+}
+
+/** None of them has a line feed. What a request does not have costs nothing. */
+function keyOf(url: string, host: string, acceptEncoding: string): string {
+  if (host !== '') return `${url}\n${host}\n${acceptEncoding}`;
+  return acceptEncoding === '' ? url : `${url}\n\n${acceptEncoding}`;
 }
 
 /** What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. */

@@ -1,5 +1,8 @@
 /** Sends what hot.ts keeps. */
+// The global of that name is looked up anew each time, which shows in a profile.
+
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { performance } from 'node:perf_hooks';
 import { cacheStatus } from './cache_status.js';
 import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
 import { decide, type HotAnswer, type HotAnswers, type Whole } from './hot.js';
