@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkerStatus } from '../../src/ipc.js';
 import { type Gfserve, processFigures } from '../support/gfserve.js';
-import type { Findings } from './report.js';
+import { descriptorsOf, newOnes } from './descriptors.js';
+import { type Findings, say } from './report.js';
 
 export interface Figures {
   readonly rss: number;
@@ -32,6 +33,7 @@ export class Workers {
   readonly #pids = new Map<number, number>();
   readonly #expected = new Set<number>();
   readonly #baselines = new Map<number, Figures>();
+  readonly #open = new Map<number, readonly string[]>();
   #stopped = false;
   #watching: Promise<void> | null = null;
 
@@ -78,7 +80,10 @@ export class Workers {
   /** Notes what each holds now, at rest. */
   async takeBaselines(): Promise<void> {
     await this.#rest(() => true);
-    for (const pid of this.#pids.values()) this.#baselines.set(pid, figuresOf(pid));
+    for (const pid of this.#pids.values()) {
+      this.#baselines.set(pid, figuresOf(pid));
+      this.#open.set(pid, descriptorsOf(pid));
+    }
   }
 
   /**
@@ -100,7 +105,13 @@ export class Workers {
     }
     for (const [number, pid] of this.#pids) {
       const then = this.#baselines.get(pid);
-      if (then !== undefined) this.#compareOne(number, then, figuresOf(pid), growth);
+      if (then === undefined) continue;
+      const now = figuresOf(pid);
+      this.#compareOne(number, then, now, growth);
+      if (now.descriptors <= then.descriptors) continue;
+      for (const text of newOnes(this.#open.get(pid) ?? [], descriptorsOf(pid))) {
+        say(`worker ${number} has opened since: ${text}`);
+      }
     }
   }
 
