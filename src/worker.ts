@@ -140,7 +140,8 @@ class Worker {
     private readonly accessLog: AccessLog,
     createServer: (site: Site) => HttpServer,
   ) {
-    const { limits } = config;
+    const { limits, cache, server } = config;
+    const cacheBytes = Math.floor(cache.sizeBytes / server.workers);
     this.drainTimeoutMs = limits.drainTimeoutMs;
     this.#volumes = config.volumes.map(
       (volume) =>
@@ -148,12 +149,11 @@ class Worker {
           native,
           log: log.child({ volume: volume.name }),
           maxQueue: limits.maxQueue,
+          cacheBytes,
           requestTimeoutMs: limits.requestTimeoutMs,
         }),
     );
-    const { cache, server } = config;
-    this.#memory =
-      cache.sizeBytes === 0 ? null : new Memory(Math.floor(cache.sizeBytes / server.workers));
+    this.#memory = cacheBytes === 0 ? null : new Memory(cacheBytes);
     const storages = new Map(this.#volumes.map((volume) => [volume.name, this.#storageOf(volume)]));
     const router = createRouter(config.mounts, (name) => {
       const storage = storages.get(name);

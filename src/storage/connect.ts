@@ -7,8 +7,18 @@ import { type ProbeResult, probeAll } from './probe.js';
 /** How long a volfile server may take to answer the probe. */
 export const PROBE_TIMEOUT_MS = 1500;
 
-/** glfs_object_t kept per volume; each holds an inode of some KiB in libgfapi's own caches. */
-const HANDLE_CAPACITY = 65536;
+/** glfs_object_t kept per volume; each takes 1.8 KiB, most of it for its inode in libgfapi's own caches. */
+const FEWEST_HANDLES = 16_384;
+const MOST_HANDLES = 65_536;
+/** Bricks tell of changes only of what is held, so what is cached should be: there are few files smaller than this. */
+const CACHED_BYTES_PER_HANDLE = 8 * 1024;
+
+/** @param cacheBytes what the cache in front of the volume may take, in bytes; 0: there is none */
+export const handleCapacity = (cacheBytes: number): number =>
+  Math.min(
+    MOST_HANDLES,
+    Math.max(FEWEST_HANDLES, Math.floor(cacheBytes / CACHED_BYTES_PER_HANDLE)),
+  );
 
 /** GF_LOG_* of libglusterfs/src/glusterfs/logging.h. */
 const GFAPI_LOG_LEVELS = {
@@ -53,6 +63,7 @@ function nativeSpec(
   config: VolumeConfig,
   servers: readonly VolfileServer[],
   maxQueue: number,
+  cacheBytes: number,
 ): NativeSpec {
   return {
     volname: config.volname,
@@ -74,7 +85,7 @@ function nativeSpec(
     logLevel: GFAPI_LOG_LEVELS[config.logLevel],
     threads: config.threads,
     maxQueue,
-    handleCapacity: HANDLE_CAPACITY,
+    handleCapacity: handleCapacity(cacheBytes),
   };
 }
 
@@ -92,6 +103,8 @@ function initFailure(config: VolumeConfig, server: string, errno: number): strin
 export interface AttemptOptions {
   readonly native: Native;
   readonly maxQueue: number;
+  /** Of the cache in front of the volume; 0: there is none. */
+  readonly cacheBytes: number;
   /** For libgfapi's part, after the probe. */
   readonly timeoutMs: number;
   readonly abandoned: Abandoned;
@@ -139,18 +152,21 @@ function initialise(
       const reason = `${first} answered, but connecting did not end within ${timeoutMs / 1000} s`;
       resolve({ ok: false, ms: elapsed(), reason, stuck: first });
     }, timeoutMs);
-    const volume = native.connect(nativeSpec(config, order, options.maxQueue), (event) => {
-      if (late) {
-        if (event.kind === 'closed') abandoned.pending -= 1;
-        return;
-      }
-      clearTimeout(timer);
-      if (event.kind === 'connected') {
-        resolve({ ok: true, volume, ms: elapsed(), server: first });
-      } else if (event.kind === 'failed') {
-        native.close(volume);
-        resolve({ ok: false, ms: elapsed(), reason: initFailure(config, first, event.errno) });
-      }
-    });
+    const volume = native.connect(
+      nativeSpec(config, order, options.maxQueue, options.cacheBytes),
+      (event) => {
+        if (late) {
+          if (event.kind === 'closed') abandoned.pending -= 1;
+          return;
+        }
+        clearTimeout(timer);
+        if (event.kind === 'connected') {
+          resolve({ ok: true, volume, ms: elapsed(), server: first });
+        } else if (event.kind === 'failed') {
+          native.close(volume);
+          resolve({ ok: false, ms: elapsed(), reason: initFailure(config, first, event.errno) });
+        }
+      },
+    );
   });
 }

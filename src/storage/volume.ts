@@ -54,6 +54,8 @@ export interface VolumeOptions {
   readonly native: Native;
   readonly log: Logger;
   readonly maxQueue: number;
+  /** What the cache in front of it may take. */
+  readonly cacheBytes: number;
   readonly requestTimeoutMs: number;
 }
 
@@ -175,7 +177,7 @@ export class Volume implements Storage {
 
   /** null: it was closed meanwhile. */
   async #connect(): Promise<AttemptResult | null> {
-    const { native, maxQueue } = this.options;
+    const { native, maxQueue, cacheBytes } = this.options;
     const { pending } = this.#abandoned;
     if (pending >= MAX_ABANDONED) {
       const reason = `${pending} attempts hang inside libgfapi; waiting for one of them to end`;
@@ -184,6 +186,7 @@ export class Volume implements Storage {
     const result = await attemptConnect(this.config, {
       native,
       maxQueue,
+      cacheBytes,
       timeoutMs: CONNECT_TIMEOUT_MS,
       abandoned: this.#abandoned,
       avoid: this.#avoid,
@@ -366,6 +369,7 @@ export async function connectOnce(
   const result = await attemptConnect(config, {
     native: shared,
     maxQueue: 1,
+    cacheBytes: 0,
     timeoutMs: options.deadlineMs,
     abandoned: { pending: 0 },
     avoid: new Set(),

@@ -29,7 +29,13 @@ type Message = { readonly event: StorageEvent } | { readonly id: number; readonl
 function serve(config: VolumeConfig): void {
   const native = new Native();
   const log = createLogger({ level: 'warn', style: 'text' });
-  const volume = new Volume(config, { native, log, maxQueue: 100, requestTimeoutMs: 30_000 });
+  const volume = new Volume(config, {
+    native,
+    log,
+    maxQueue: 100,
+    cacheBytes: 0,
+    requestTimeoutMs: 30_000,
+  });
   const tell = (message: Message): void => {
     // The parent may have gone.
     process.send?.(message, () => undefined);
