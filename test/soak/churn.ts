@@ -203,9 +203,10 @@ async function observe(
   }
   const requests = run.requests - warm.requests;
   const hits = (await served()) - warm.served;
+  const predicted = run.predicted - warm.predicted;
   if (!stop.aborted) await busy(server, run, findings);
   const was = (100 * hits) / requests;
-  const expected = (100 * (run.predicted - warm.predicted)) / requests;
+  const expected = (100 * predicted) / requests;
   run.stop();
   await Promise.all(work);
   if (!stop.aborted) await idle(server, findings);
