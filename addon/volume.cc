@@ -1,5 +1,6 @@
 #include "volume.h"
 
+#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -24,6 +25,28 @@ void StartDetached(const char* name, std::function<void()> body) {
   std::thread thread(std::move(body));
   pthread_setname_np(thread.native_handle(), name);
   thread.detach();
+}
+
+// Before the first glfs_new. With glfs_fini libgfapi's poller threads end, and the last thing that each does is to free a
+// block (event_dispatch_epoll_worker): glfs_fini does not wait for that. Whether the block has a header of the memory
+// accounting it asks an xlator that may be gone by then, and frees the wrong address. Without accounting nothing has one;
+// glusterfs itself has --no-mem-accounting for it.
+void TurnOffMemoryAccounting() {
+  void* library = dlopen("libglusterfs.so.0", RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return;
+  using Set = int (*)(int);
+  const auto set = reinterpret_cast<Set>(dlsym(library, "gf_global_mem_acct_enable_set"));
+  if (set) set(0);
+  dlclose(library);  // it stays: libgfapi needs it
+}
+
+// glfs_fini counts the poller threads that have begun to run, and frees what they run on: one that glfs_init has just
+// created, and that the system has not let run yet, would find it gone.
+constexpr std::chrono::seconds kThreadsBegin{2};
+
+void End(glfs_t* fs, std::chrono::steady_clock::time_point opened) {
+  std::this_thread::sleep_until(opened + kThreadsBegin);
+  glfs_fini(fs);
 }
 
 }  // namespace
@@ -95,7 +118,7 @@ ConnectResult Volume::Init() {
   int err = OpenFs(false);
   if (err == 0 && TrustsStaleNames(Volfile())) {
     // An option can only be set before glfs_init. Ending the first takes seconds: not here.
-    StartDetached("gfs-close", [fs = std::exchange(fs_, nullptr)] { glfs_fini(fs); });
+    StartDetached("gfs-close", [fs = std::exchange(fs_, nullptr), opened = opened_] { End(fs, opened); });
     without_md_cache_ = true;
     err = OpenFs(true);
   }
@@ -116,6 +139,8 @@ int Volume::OpenFs(bool without_md_cache) {
     const int err = errno;
     return err == 0 ? kNoErrno : err;
   };
+  static std::once_flag once;
+  std::call_once(once, TurnOffMemoryAccounting);
   errno = 0;
   fs_ = glfs_new(spec_.volname.c_str());
   if (!fs_) return failure();
@@ -147,7 +172,9 @@ int Volume::OpenFs(bool without_md_cache) {
     }
   }
   errno = 0;
-  return glfs_init(fs_) == 0 ? 0 : failure();
+  const int err = glfs_init(fs_) == 0 ? 0 : failure();
+  opened_ = std::chrono::steady_clock::now();
+  return err;
 }
 
 int Volume::OpenRoot() {
@@ -300,7 +327,7 @@ void Volume::Finish() {
   handles_.Clear();
   root_.reset();
   if (fs_) glfs_upcall_unregister(fs_, GLFS_EVENT_ANY);
-  if (fs_) glfs_fini(fs_);
+  if (fs_) End(fs_, opened_);
   fs_ = nullptr;
   // What a connection held lies all over the heaps of its threads: of itself glibc keeps all of it.
   malloc_trim(0);

@@ -224,6 +224,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
 
   // Written by the connecting thread before state_ becomes kReady, constant after.
   glfs_t* fs_ = nullptr;
+  std::chrono::steady_clock::time_point opened_;  // when glfs_init returned
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<ThreadPool> aside_;  // as constant once state_ is not kReady; null until it is needed
