@@ -1,13 +1,20 @@
 import { rmSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { ListenAddress } from './config/types.js';
+import type { Page } from './observe/exposition.js';
 import { errnoOf, type Logger } from './observe/log.js';
 import { listenProblem, type Problem, socketState } from './preflight.js';
+import type { Readiness } from './readiness.js';
+import { singleFlight } from './single_flight.js';
 
 /** What the admin listener shows. */
 export interface AdminSource {
   /** Whether at least one worker answers requests. */
   isHealthy(): boolean;
+  /** Whether requests should be sent here, and what is missing. */
+  readiness(): Readiness;
+  /** All metrics, in the form that an Accept header wants. */
+  metrics(accept: string | undefined): Promise<Page>;
   /** Becomes JSON. Asked for at most once at a time, however many ask. */
   status(): Promise<unknown>;
 }
@@ -23,8 +30,8 @@ const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
 
 /**
- * The listener for people and monitoring, in the supervisor: `/healthz` and `/status`. Whatever happens to it is logged
- * at most; the service goes on. Resolves when it listens, or with why it can't.
+ * The listener for people and monitoring, in the supervisor: PATHS. Whatever happens to it is logged at most; the service
+ * goes on. Resolves when it listens, or with why it can't.
  */
 export async function startAdmin(
   address: ListenAddress,
@@ -73,6 +80,7 @@ interface Reply {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  readonly vary?: string;
 }
 
 const text = (status: number, body: string): Reply => ({
@@ -81,45 +89,56 @@ const text = (status: number, body: string): Reply => ({
   body: `${body}\n`,
 });
 
+const PATHS = ['/healthz', '/readyz', '/metrics', '/status'] as const;
+
+type Path = (typeof PATHS)[number];
+
+const NOTHING_ELSE = `there are ${PATHS.join(', ')}`;
+
+const isPath = (path: string): path is Path => PATHS.some((each) => each === path);
+
 function handler(source: AdminSource, log: Logger): RequestListener {
   const ask = singleFlight(() => source.status());
-  const reply = async (method: string, path: string): Promise<Reply> => {
-    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered');
-    if (path === '/healthz') {
-      return source.isHealthy() ? text(200, 'ok') : text(503, 'no worker is ready');
+  const answer = async (path: Path, accept: string | undefined): Promise<Reply> => {
+    switch (path) {
+      case '/healthz':
+        return source.isHealthy() ? text(200, 'ok') : text(503, 'no worker is ready');
+      case '/readyz': {
+        const { ready, text: words } = source.readiness();
+        return text(ready ? 200 : 503, words);
+      }
+      case '/metrics':
+        return { status: 200, vary: 'Accept', ...(await source.metrics(accept)) };
+      case '/status': {
+        const body = `${JSON.stringify(await ask(), null, 2)}\n`;
+        return { status: 200, type: 'application/json', body };
+      }
+      default:
+        return path satisfies never;
     }
-    if (path !== '/status') return text(404, 'there are /healthz and /status');
-    const body = `${JSON.stringify(await ask(), null, 2)}\n`;
-    return { status: 200, type: 'application/json', body };
+  };
+  const reply = async ({ method = '', headers, url = '' }: IncomingMessage): Promise<Reply> => {
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered');
+    const [path = ''] = url.split('?');
+    return isPath(path) ? await answer(path, headers.accept) : text(404, NOTHING_ELSE);
   };
   return (request, response) => {
-    const [path = ''] = (request.url ?? '').split('?');
     request.resume();
-    reply(request.method ?? '', path)
+    reply(request)
       .catch((err: unknown) => {
         log.error('the admin listener could not answer', { err });
         return text(500, 'internal error');
       })
-      .then(({ status, type, body }) => {
+      .then(({ status, type, body, vary }) => {
         response.writeHead(status, {
           'Content-Type': type,
           'Content-Length': Buffer.byteLength(body),
           'Cache-Control': 'no-store',
+          ...(vary === undefined ? {} : { Vary: vary }),
           ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
         });
         response.end(body);
       })
       .catch((err: unknown) => log.error('the admin listener could not answer', { err }));
-  };
-}
-
-/** Calls that come while one is under way get its result. */
-function singleFlight<T>(call: () => Promise<T>): () => Promise<T> {
-  let flight: Promise<T> | null = null;
-  return () => {
-    flight ??= call().finally(() => {
-      flight = null;
-    });
-    return flight;
   };
 }

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import type { Config } from './config/types.js';
+import { isSample, type Sample } from './observe/metrics.js';
 
 /** What the supervisor tells a worker. */
 export type ToWorker =
@@ -16,7 +17,9 @@ export type ToWorker =
   /** Stop accepting, finish what is under way within `timeoutMs`, say `drained`, exit with status 0. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   /** Answer with a `status` of the same `id`. */
-  | { readonly type: 'status'; readonly id: number };
+  | { readonly type: 'status'; readonly id: number }
+  /** Answer with `metrics` at once. */
+  | { readonly type: 'measure' };
 
 /** What a worker tells the supervisor. */
 export type FromWorker =
@@ -29,6 +32,8 @@ export type FromWorker =
   /** It cannot start, and is about to exit. `code` is one of the catalogue. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'status'; readonly id: number; readonly body: WorkerStatus }
+  /** All of its figures since its start; once a second, when `asked`, and before `drained`. */
+  | { readonly type: 'metrics'; readonly asked: boolean; readonly samples: readonly Sample[] }
   /** Numbers of requests that were under way when the drain began: finished, and cut off at its deadline. */
   | { readonly type: 'drained'; readonly finished: number; readonly cut: number };
 
@@ -62,7 +67,13 @@ export interface WorkerStatus {
   /** The cache's memory: bytes and counts; null: there is none. */
   readonly cache?: Readonly<Record<string, number>> | null;
   /** Bytes. */
-  readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number };
+  readonly memory: {
+    readonly rss: number;
+    readonly heapUsed: number;
+    readonly external: number;
+    /** What is lent to jobs and for what they have read. */
+    readonly blockBytes?: number;
+  };
 }
 
 /** Narrows what came in over the channel; null: it is no message of ours. */
@@ -74,17 +85,21 @@ export function readToWorker(value: unknown): ToWorker | null {
   }
   if (type === 'drain' && isCount(timeoutMs)) return { type, timeoutMs };
   if (type === 'status' && isCount(id)) return { type, id };
+  if (type === 'measure') return { type };
   return null;
 }
 
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readFromWorker(value: unknown): FromWorker | null {
   if (!isRecord(value)) return null;
-  const { type, listeners, code, message, id, body, finished, cut } = value;
+  const { type, listeners, code, message, id, body, asked, samples, finished, cut } = value;
   if (type === 'hello' || type === 'ready') return { type };
   if (type === 'listening' && isListOf(listeners, isText)) return { type, listeners };
   if (type === 'failed' && isText(code) && isText(message)) return { type, code, message };
   if (type === 'status' && isCount(id) && isWorkerStatus(body)) return { type, id, body };
+  if (type === 'metrics' && typeof asked === 'boolean' && isListOf(samples, isSample)) {
+    return { type, asked, samples };
+  }
   if (type === 'drained' && isCount(finished) && isCount(cut)) return { type, finished, cut };
   return null;
 }
@@ -168,7 +183,7 @@ function isWorkerStatus(value: unknown): value is WorkerStatus {
     isRecord(requests) &&
     [requests.total, requests.active].every(isCount) &&
     isRecord(memory) &&
-    [memory.rss, memory.heapUsed, memory.external].every(isCount) &&
+    [memory.rss, memory.heapUsed, memory.external, memory.blockBytes ?? 0].every(isCount) &&
     isListOf(volumes, isVolumeStatus)
   );
 }

@@ -1,9 +1,13 @@
 import { type AdminServer, startAdmin } from './admin.js';
 import type { Config } from './config/types.js';
 import { describe, proxyHint } from './describe.js';
+import { Exposition } from './observe/exposition.js';
+import { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
 import { removePidFile, SUPERVISOR_TITLE, writePidFile } from './pid_file.js';
 import { type Problem, preflight } from './preflight.js';
+import { readiness } from './readiness.js';
+import { serviceSamples } from './service_figures.js';
 import { WorkerPool } from './worker_pool.js';
 import type { RestartTiming } from './worker_slot.js';
 
@@ -52,8 +56,9 @@ function refuse(problems: readonly Problem[], log: Logger): number {
 async function run(options: SuperviseOptions, signals: Signals): Promise<number> {
   const { config, log } = options;
   const hopeless = deferred<readonly string[]>();
-  const pool = createPool(options, hopeless.resolve);
-  const admin = await openAdmin(options, pool);
+  const ledger = new Ledger();
+  const pool = createPool(options, ledger, hopeless.resolve);
+  const admin = await openAdmin(options, pool, ledger);
   if (admin && 'code' in admin) return refuse([admin], log);
   announce(config, log);
   pool.start();
@@ -70,6 +75,7 @@ async function run(options: SuperviseOptions, signals: Signals): Promise<number>
 
 function createPool(
   { config, log, workerFile, timing }: SuperviseOptions,
+  ledger: Ledger,
   onHopeless: (reasons: readonly string[]) => void,
 ): WorkerPool {
   return new WorkerPool({
@@ -77,6 +83,7 @@ function createPool(
     log,
     workerFile,
     ...(timing ? { timing } : {}),
+    ledger,
     onHopeless,
     onListening: () => {
       for (const line of describe(config).listeners) log.info(`listening on ${line}`);
@@ -100,11 +107,18 @@ function announce(config: Config, log: Logger): void {
 async function openAdmin(
   { config, log, version }: SuperviseOptions,
   pool: WorkerPool,
+  ledger: Ledger,
 ): Promise<AdminServer | Problem | null> {
   const { listen } = config.admin;
   if (!listen) return null;
+  const measure = (): Promise<void> => pool.measure();
+  const exposition = new Exposition(() =>
+    serviceSamples({ config: () => config, ledger, measure, version }),
+  );
   const source = {
     isHealthy: () => pool.readyCount > 0,
+    readiness: () => readiness(config.volumes, ledger.workers),
+    metrics: (accept: string | undefined) => exposition.page(accept),
     status: async () => ({
       version,
       pid: process.pid,

@@ -21,9 +21,12 @@ import { Memory } from './storage/cache/memory.js';
 import { Native } from './storage/native.js';
 import type { Storage } from './storage/storage.js';
 import { Volume } from './storage/volume.js';
+import { WorkerReport } from './worker_figures.js';
 
 /** Volumes get so long to connect before the first request may meet one that has not. */
 const CONNECT_GRACE_MS = 700;
+/** How often figures are sent unasked: what a crash loses is what was counted since. */
+const REPORT_MS = 1000;
 /** While others serve all the same, there is no need to answer 503 for a volume that is just being connected. */
 const PATIENT_GRACE_MS = 10_000;
 
@@ -59,6 +62,10 @@ async function onMessage(message: ToWorker): Promise<void> {
       return;
     case 'status':
       if (running) link.send({ type: 'status', id: message.id, body: running.status() });
+      return;
+    case 'measure':
+      if (running) running.report(true);
+      else link.send({ type: 'metrics', asked: true, samples: [] });
       return;
     default: {
       const impossible: never = message;
@@ -133,6 +140,8 @@ class Worker {
   readonly #memory: Memory | null;
   readonly #compressor = new Compressor();
   readonly #caches = new Map<string, CachedStorage>();
+  readonly #figures: WorkerReport;
+  #reporting: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly number: number,
@@ -182,6 +191,12 @@ class Worker {
       draining: false,
       onIdle: () => undefined,
     });
+    this.#figures = new WorkerReport({
+      status: () => this.status(),
+      accepted: () => this.#server.accepted,
+      mounts: [...router.mounts.map((mount) => mount.counters), router.unmounted],
+      volumes: new Map(this.#volumes.map((volume) => [volume.name, volume.counters])),
+    });
   }
 
   /** The volume, behind the cache where there is one. */
@@ -217,7 +232,15 @@ class Worker {
     const { listen } = this.config.server;
     for (const address of listen) this.#server.listen(address, this.number);
     link.send({ type: 'listening', listeners: listen.map(({ text }) => text) });
+    // Before anybody believes it to be ready, it is known which volumes it has.
+    this.report(false);
+    this.#reporting = setInterval(() => this.report(false), REPORT_MS);
     link.send({ type: 'ready' });
+  }
+
+  /** Sends all figures. */
+  report(asked: boolean): void {
+    link.send({ type: 'metrics', asked, samples: this.#figures.samples() });
   }
 
   status(): WorkerStatus {
@@ -254,6 +277,9 @@ class Worker {
 
   async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {
     const result = await this.#server.drain(timeoutMs);
+    if (this.#reporting) clearInterval(this.#reporting);
+    this.report(false);
+    this.#figures.close();
     this.#pages.stop();
     for (const volume of this.#volumes) volume.close();
     await this.accessLog.close();

@@ -1,4 +1,5 @@
 import type { Config } from './config/types.js';
+import type { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
 import {
   RESTART_TIMING,
@@ -17,6 +18,8 @@ export interface PoolOptions {
   readonly workerFile: string;
   readonly log: Logger;
   readonly timing?: RestartTiming;
+  /** Where the workers' figures go. */
+  readonly ledger: Ledger;
   /** Once: the first worker listens. */
   readonly onListening: () => void;
   /** Once: all workers are ready. */
@@ -47,7 +50,7 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    const { config, workerFile, log, timing = RESTART_TIMING } = options;
+    const { config, workerFile, log, timing = RESTART_TIMING, ledger } = options;
     this.#slots = Array.from(
       { length: config.server.workers },
       (_, i) =>
@@ -57,6 +60,7 @@ export class WorkerPool {
           workerFile,
           log,
           timing,
+          ledger,
           othersServe: () => this.readyCount > 0,
           onListening: () => this.#listening(),
           onReady: () => this.#ready(),
@@ -80,6 +84,11 @@ export class WorkerPool {
   /** Within a second; a worker that does not answer is `unresponsive`. */
   status(): Promise<WorkerReport[]> {
     return Promise.all(this.#slots.map((slot) => slot.status()));
+  }
+
+  /** Has every worker report its figures, within a second. */
+  async measure(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.measure()));
   }
 
   /** Lets the workers finish within the time, and kills what is left 2 s later. Resolves when all are gone. */

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Config } from './config/types.js';
 import { type FromWorker, readFromWorker, type ToWorker, type WorkerStatus } from './ipc.js';
+import type { Ledger } from './observe/ledger.js';
 import { errnoOf, type Logger } from './observe/log.js';
 
 /** Milliseconds. Passed in, so that tests need not wait. */
@@ -23,7 +24,7 @@ export function restartDelay(deaths: number, timing: RestartTiming): number {
   return deaths <= 1 ? 0 : Math.min(timing.longestMs, timing.firstMs * 2 ** (deaths - 2));
 }
 
-/** How long a worker may take to exit after it has said that it failed, and to answer a status request. */
+/** How long a worker may take to exit after it has said that it failed, and to answer a question. */
 const FAILED_EXIT_MS = 2000;
 const STATUS_MS = 1000;
 const LAST_MESSAGE_MS = 500;
@@ -35,6 +36,7 @@ export interface SlotOptions {
   readonly workerFile: string;
   readonly log: Logger;
   readonly timing: RestartTiming;
+  readonly ledger: Ledger;
   /** Whether another worker answers requests. */
   readonly othersServe: () => boolean;
   /** Called for every `listening` and every `ready`. */
@@ -124,6 +126,7 @@ export class WorkerSlot {
       drained: null,
     };
     this.#life = life;
+    this.#options.ledger.born(worker.id, number, worker.process.pid ?? null);
     worker.on('message', (value: unknown) => {
       const message = readFromWorker(value);
       if (message && this.#life === life) this.#heard(life, message);
@@ -135,6 +138,7 @@ export class WorkerSlot {
     worker.on('error', (e: Error) => {
       if (worker.process.pid === undefined && this.#life === life) {
         this.#life = null;
+        this.#options.ledger.died(worker.id);
         this.#died(`could not be forked (${errnoOf(e)})`);
       }
     });
@@ -148,6 +152,7 @@ export class WorkerSlot {
     if (!life) return Promise.resolve({ finished: 0, cut: 0, inOrder: true });
     return new Promise((resolve) => {
       this.#onGone = resolve;
+      this.#options.ledger.entered(life.worker.id, 'draining');
       if (life.isListeningToUs) this.#tell(life, { type: 'drain', timeoutMs });
       else life.worker.process.kill('SIGKILL');
     });
@@ -183,6 +188,15 @@ export class WorkerSlot {
     return { ...body, state: this.#isStopping ? 'draining' : phase };
   }
 
+  /** Has the worker report its figures to the ledger: within a second, or not. Never rejects. */
+  measure(): Promise<void> {
+    const life = this.#life;
+    if (!life?.isListeningToUs) return Promise.resolve();
+    const heard = this.#options.ledger.next(life.worker.id, STATUS_MS);
+    this.#tell(life, { type: 'measure' });
+    return heard;
+  }
+
   #tell({ worker }: Life, message: ToWorker): void {
     // It may have died this moment; its exit says so.
     if (worker.isConnected()) worker.send(message, undefined, () => undefined);
@@ -215,6 +229,9 @@ export class WorkerSlot {
       case 'status':
         this.#statusWaiters.get(message.id)?.(message.body);
         break;
+      case 'metrics':
+        this.#options.ledger.heard(life.worker.id, message.samples, message.asked);
+        break;
       case 'drained':
         life.drained = message;
         break;
@@ -226,6 +243,7 @@ export class WorkerSlot {
   #becameReady(life: Life): void {
     if (life.readyMs !== null) return;
     life.readyMs = performance.now();
+    this.#options.ledger.entered(life.worker.id, 'ready');
     this.failedStarts = 0;
     if (this.restarts > 0) {
       const pid = life.worker.process.pid;
@@ -237,6 +255,7 @@ export class WorkerSlot {
   }
 
   #ended(life: Life, code: number | null, signal: string | null): void {
+    this.#options.ledger.died(life.worker.id);
     if (this.#life !== life) return;
     this.#life = null;
     const cause = signal === null ? `exited with status ${code}` : `was killed by ${signal}`;
@@ -272,6 +291,7 @@ export class WorkerSlot {
     this.#options.log.error(`worker ${this.number} ${story}; the next one starts ${next}`);
     this.#timer = setTimeout(() => {
       this.restarts += 1;
+      this.#options.ledger.restarted(this.number);
       this.start();
     }, delay);
     this.#options.onDeath();

@@ -60,6 +60,7 @@ export function toVolume(name: string, values: Values<typeof volume.keys>): Volu
     threads: values.threads,
     pingTimeoutSeconds: values['ping-timeout'],
     invalidate: values.invalidate,
+    required: values.required === 'yes',
     xlatorOptions: values['xlator-option'],
     logFile: values['log-file'],
     logLevel: values['log-level'],

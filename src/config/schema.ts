@@ -153,7 +153,7 @@ export const admin = {
     listen: optional(
       listenAddress,
       'no admin listener',
-      'Where `/healthz` and `/status` are answered.',
+      'Where `/metrics`, `/healthz`, `/readyz` and `/status` are answered.',
     ),
   },
 } as const satisfies SectionSpec;
@@ -270,6 +270,11 @@ export const volume = {
     'xlator-option': list(
       xlatorOption,
       'An option for the xlators whose names match, such as `*-client-*.event-threads=2`. What stands behind the last dot before the `=` is the option.',
+    ),
+    required: byDefault(
+      oneOf('yes', 'no'),
+      'yes',
+      'Whether `/readyz` says no while the volume is not connected. `no` for one whose loss must not take the mounts of the others away from a load balancer.',
     ),
     'log-file': optional(localPath, 'not written', 'File for what libgfapi itself logs.'),
     'log-level': byDefault(

@@ -98,6 +98,8 @@ export interface VolumeConfig {
   readonly threads: number;
   readonly pingTimeoutSeconds: number;
   readonly invalidate: 'upcall' | 'off';
+  /** Whether the server is not ready without it. */
+  readonly required: boolean;
   readonly xlatorOptions: readonly XlatorOption[];
   readonly logFile: string | null;
   readonly logLevel: GfapiLogLevel;

@@ -2,6 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
+import type { RequestOutcome } from '../observe/request_counters.js';
 import type { CacheNote, Cancel, StorageError } from '../storage/storage.js';
 import { cacheStatus } from './cache_status.js';
 import type { HotAnswers } from './hot.js';
@@ -52,6 +53,8 @@ export class Exchange {
   #onAbort: (() => void) | null = null;
   #aborted = false;
   #status = 0;
+  /** When the first bytes of the answer went out; null: they have not. */
+  #begunMs: number | null = null;
   readonly #startedMs: number;
   readonly #begin = performance.now();
   readonly #client: string;
@@ -103,6 +106,9 @@ export class Exchange {
       waitedMs: this.waitedMs,
       transfers: this.site.transfers,
       outcome: {
+        began: () => {
+          this.#begunMs = performance.now();
+        },
         sent: (bytes, complete) => this.#end(bytes, complete),
         failed: (error) => {
           this.#onAbort = null;
@@ -140,15 +146,15 @@ export class Exchange {
     const sending = this.#status !== 0;
     this.#onAbort?.();
     this.#onAbort = null;
-    if (!sending) {
-      this.#status = 499; // as nginx logs it: the client closed before there was an answer
-      this.#end(0, false);
-    }
+    if (!sending) this.#end(0, false);
   }
 
-  #end(bytes: number, _complete: boolean): void {
+  #end(bytes: number, complete: boolean): void {
     const { site, request, mount } = this;
     site.counters.active -= 1;
+    // As nginx logs it: the client closed before the answer began.
+    if (this.#begunMs === null) this.#status = 499;
+    this.#count(bytes, complete);
     logRequest(site, request, {
       client: this.#client,
       status: this.#status,
@@ -157,6 +163,25 @@ export class Exchange {
       mount,
     });
     if (site.draining) site.onIdle();
+  }
+
+  #count(bytes: number, complete: boolean): void {
+    const { site, request, mount } = this;
+    const nowMs = performance.now();
+    (mount?.counters ?? site.router.unmounted).ended({
+      method: request.method,
+      status: this.#status,
+      outcome: this.#outcome(),
+      bytes,
+      complete,
+      firstByteMs: this.#begunMs === null ? null : this.#begunMs - this.#begin,
+      durationMs: nowMs - this.#begin,
+    });
+  }
+
+  #outcome(): RequestOutcome {
+    if (this.#status >= 500) return 'error';
+    return this.cache?.outcome ?? (this.forwarded ? 'bypass' : 'none');
   }
 }
 

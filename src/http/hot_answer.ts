@@ -1,8 +1,7 @@
 /** Sends what hot.ts keeps. */
-// The global of that name is looked up anew each time, which shows in a profile.
-
+import { performance } from 'node:perf_hooks'; // the global is looked up anew each time, which shows in a profile
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { performance } from 'node:perf_hooks';
+import type { MountCounters } from '../observe/request_counters.js';
 import { cacheStatus } from './cache_status.js';
 import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
 import { decide, type HotAnswer, type HotAnswers, type Whole } from './hot.js';
@@ -30,14 +29,17 @@ export function answerHot(
   site.counters.total += 1;
   const ended = site.accessLog ? lineOf(site, answer, res, req) : null;
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
+  const { counters: mount } = answer.representation.mount;
   if (decision !== 'whole') {
     res.writeStatus(note === '' ? decision : decision.toString() + note);
     res.endWithoutBody();
+    mount.hot.notModified += 1;
+    mount.hot.durations.observe(performance.now() - nowMs);
     ended?.(304, 0);
     return true;
   }
   // `decide` says so only where there is one.
-  if (answer.whole) sendWhole(site, res, answer.whole, note, ended);
+  if (answer.whole) sendWhole(site, res, answer.whole, { mount, note, nowMs, log: ended });
   return true;
 }
 
@@ -59,37 +61,43 @@ function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpReque
   return (status, bytes) => logRequest(site, request, { ...fixed, status, bytes });
 }
 
-function sendWhole(
-  site: Site,
-  res: HttpResponse,
-  whole: Whole,
-  note: string,
-  log: Log | null,
-): void {
+interface Accounts {
+  readonly mount: MountCounters;
+  /** For the head. */
+  readonly note: string;
+  /** When it was found, by performance.now(). */
+  readonly nowMs: number;
+  readonly log: Log | null;
+}
+
+function sendWhole(site: Site, res: HttpResponse, whole: Whole, accounts: Accounts): void {
   const { head, kept } = whole;
+  const { mount, note, nowMs, log } = accounts;
   const { bytes } = kept;
   if (head.length + note.length + bytes.length > ONE_CALL) {
-    sendLarge(site, res, whole, note, log);
+    sendLarge(site, res, whole, accounts);
     return;
   }
   res.writeStatus(note === '' ? head : head.toString() + note);
   res.end(bytes);
+  mount.hot.whole += 1;
+  mount.hot.bytes += bytes.length;
+  mount.hot.durations.observe(performance.now() - nowMs);
   log?.(200, bytes.length);
 }
 
 /** More than goes out in one call: the client may not take it all at once. */
-function sendLarge(
-  site: Site,
-  res: HttpResponse,
-  { kept, head }: Whole,
-  note: string,
-  log: Log | null,
-): void {
+function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, accounts: Accounts): void {
+  const { mount, note, nowMs, log } = accounts;
   const { bytes } = kept;
   const { length } = bytes;
   res.writeStatus(note === '' ? head : head.toString() + note);
   const [, done] = res.tryEnd(bytes, length);
+  const firstByteMs = performance.now() - nowMs;
   if (done) {
+    mount.hot.whole += 1;
+    mount.hot.bytes += length;
+    mount.hot.durations.observe(firstByteMs);
     log?.(200, length);
     return;
   }
@@ -102,8 +110,14 @@ function sendLarge(
   };
   site.counters.active += 1;
   const outcome = {
-    sent: (count: number): void => {
+    began: (): void => {
+      throw new Error('it has begun already');
+    },
+    sent: (count: number, complete: boolean): void => {
       site.counters.active -= 1;
+      const durationMs = performance.now() - nowMs;
+      const request = { method: 'GET', status: 200, outcome: 'hit', bytes: count } as const;
+      mount.ended({ ...request, complete, firstByteMs, durationMs });
       log?.(200, count);
       if (site.draining) site.onIdle();
     },

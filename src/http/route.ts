@@ -1,5 +1,6 @@
 /** Host and path → mount. Built once from the configuration; matching is pure. */
 import type { MountConfig } from '../config/types.js';
+import { MountCounters } from '../observe/request_counters.js';
 import type { RootId, Storage } from '../storage/storage.js';
 import { createCompression, type MountCompression } from './compression.js';
 import { createNegotiation, type Offer } from './encodings.js';
@@ -32,10 +33,13 @@ export interface Mount {
   readonly varies: boolean;
   readonly types: Types;
   readonly rules: Rules;
+  readonly counters: MountCounters;
 }
 
 export interface Router {
   readonly mounts: readonly Mount[];
+  /** For requests that no mount is found for. */
+  readonly unmounted: MountCounters;
   /** Whether any mount or rule cares for the host: if not, it need not be read from the request. */
   readonly needsHost: boolean;
   /** The same for Accept-Encoding. */
@@ -43,6 +47,9 @@ export interface Router {
   /** `path` as of parsePath; `host` as the client sent it. */
   match(host: string, path: string): Mount | null;
 }
+
+/** No mount can be called so. */
+const NO_MOUNT = '-';
 
 /** Each mount's root is registered with its volume here. */
 export function createRouter(
@@ -75,6 +82,7 @@ export function createRouter(
       varies: config.precompressed.length > 0 || config.compress.length > 0,
       types,
       rules,
+      counters: new MountCounters(config.name),
     };
     const patterns = config.hosts.length === 0 ? [''] : config.hosts;
     return patterns.map((pattern) => ({ mount, pattern, specificity: specificity(pattern) }));
@@ -85,6 +93,7 @@ export function createRouter(
   );
   return {
     mounts: [...new Set(candidates.map(({ mount }) => mount))],
+    unmounted: new MountCounters(NO_MOUNT),
     needsHost: candidates.some(({ mount, pattern }) => pattern !== '' || mount.rules.needsHost),
     needsAcceptEncoding: candidates.some(({ mount }) => mount.varies),
     match(rawHost, path) {

@@ -27,10 +27,12 @@ export class HttpServer {
   /** Files of unix listeners. */
   readonly #paths: string[] = [];
   #connections = 0;
+  #accepted = 0;
 
   constructor(private readonly site: Site) {
     const countConnection = (_res: unknown, change: number): void => {
       this.#connections += change;
+      if (change > 0) this.#accepted += change;
     };
     this.#app.filter(countConnection);
     // Which method it is costs a call to ask: uWebSockets.js knows.
@@ -45,6 +47,11 @@ export class HttpServer {
   /** Open client connections, idle ones too. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Client connections that were ever opened. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** Opens a listener; `workerNumber` replaces %w in a socket's path. Throws ListenError. */

@@ -161,6 +161,7 @@ class Stream implements Ticking {
   #writeHead(): void {
     if (this.#headWritten) return;
     this.#headWritten = true;
+    this.outcome.began();
     this.res.writeStatus(this.head);
   }
 

@@ -65,8 +65,10 @@ export class Transfers {
   }
 }
 
-/** How a transfer ends: one of the two is called, once. */
+/** How a transfer goes: one of `sent` and `failed` is called, once. */
 export interface Outcome {
+  /** The first bytes are about to go out. Called once, and not where nothing is sent. */
+  began(): void;
   /** `complete`: every announced byte went to the kernel or into uWebSockets.js' buffer. */
   sent(bodyBytes: number, complete: boolean): void;
   /** Nothing was written, nor can be by this transfer: another answer may be given. */
@@ -203,6 +205,7 @@ export class Transfer implements Ticking {
     this.#lastWrite = performance.now();
     if (!this.#headWritten) {
       this.#headWritten = true;
+      this.outcome.began();
       this.res.writeStatus(this.head);
     }
     const [ok, done] = this.res.tryEnd(rest, this.body.length);

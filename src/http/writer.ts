@@ -35,6 +35,7 @@ export function send(res: HttpResponse, reply: Reply, sending: Sending): (() => 
         res.writeStatus(close ? `${reply.head}\r\nConnection: close` : reply.head);
         res.endWithoutBody();
       });
+      outcome.began();
       outcome.sent(0, true);
       return null;
     case 'text':
@@ -45,6 +46,7 @@ export function send(res: HttpResponse, reply: Reply, sending: Sending): (() => 
         res.writeStatus(reply.head);
         res.end(reply.body, close);
       });
+      outcome.began();
       outcome.sent(reply.body.length, true);
       return null;
     case 'file':
@@ -86,6 +88,7 @@ function sendFile(
       });
       body.chunk.release();
       body.file?.release();
+      outcome.began();
       outcome.sent(body.length, true);
       return null;
     }

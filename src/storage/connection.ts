@@ -1,4 +1,5 @@
 /** One connected volume: its storage, and a watch over whether it answers. Lives until it is closed, or replaced by another. */
+import type { JobKind, VolumeCounters } from '../observe/volume_counters.js';
 import type { Deadlines } from './deadlines.js';
 import { GlusterStorage, type Signs } from './gluster.js';
 import { type Brick, Health, type Verdict } from './health.js';
@@ -22,6 +23,7 @@ export interface ConnectionOptions {
   readonly deadlines: Deadlines;
   readonly threads: number;
   readonly requestTimeoutMs: number;
+  readonly counters: VolumeCounters;
 }
 
 export interface ConnectionEvents {
@@ -138,7 +140,12 @@ export class Connection implements Signs {
     };
   }
 
+  took(job: JobKind, ms: number): void {
+    this.options.counters.took(job, ms);
+  }
+
   failed(error: StorageError): void {
+    this.options.counters.failed(error.code);
     this.events.failed(error);
   }
 

@@ -1,4 +1,5 @@
 /** Storage over the addon: one connected volume. Adds deadlines and cancellation to what native.ts passes through. */
+import type { JobKind } from '../observe/volume_counters.js';
 import type { Deadlines } from './deadlines.js';
 import { parseEntries } from './folder.js';
 import { type Completion, FileType, type Native, Status } from './native.js';
@@ -75,6 +76,8 @@ export interface Signs extends Outlook {
   disconnected(): void;
   /** The deadline of a call that was made at `sinceMs` has passed. */
   overdue(sinceMs: number): void;
+  /** A job came back so long after it was submitted. */
+  took(job: JobKind, ms: number): void;
   /** A call has failed for good, with what libgfapi said of it. */
   failed(error: StorageError): void;
 }
@@ -128,6 +131,7 @@ export class GlusterStorage {
       {
         call: (settle, waitedMs) =>
           this.#call<OpenResult>(
+            'open',
             (completed) =>
               this.native.open(
                 this.volume,
@@ -199,6 +203,7 @@ export class GlusterStorage {
           {
             call: (settle, waited) =>
               this.#call<ReadResult>(
+                'read',
                 (completed) => this.native.read(this.volume, id, offset, length, completed),
                 ({ chunk }) => (chunk ? { ok: true, chunk } : failure(Status.io, 0)),
                 settle,
@@ -229,6 +234,7 @@ export class GlusterStorage {
           {
             call: (settle, waited) =>
               this.#call<FolderResult>(
+                'list',
                 (completed) => this.native.list(this.volume, id, completed),
                 batchOf,
                 settle,
@@ -259,6 +265,7 @@ export class GlusterStorage {
    * that comes after that gives back what it holds.
    */
   #call<T>(
+    job: JobKind,
     submit: (settle: (completion: Completion) => void) => number,
     translate: (completion: Completion) => T,
     done: Settle<T>,
@@ -268,6 +275,7 @@ export class GlusterStorage {
     let settled = false;
     const sinceMs = performance.now();
     const token = submit((completion) => {
+      this.signs.took(job, performance.now() - sinceMs);
       this.#tell(completion.status);
       if (settled) {
         this.#discard(completion);

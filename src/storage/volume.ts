@@ -4,6 +4,7 @@
  */
 import type { VolumeConfig } from '../config/types.js';
 import type { Logger } from '../observe/log.js';
+import { VolumeCounters } from '../observe/volume_counters.js';
 import { type Abandoned, type AttemptResult, attemptConnect } from './connect.js';
 import { Connection } from './connection.js';
 import { Deadlines } from './deadlines.js';
@@ -61,6 +62,7 @@ export interface VolumeOptions {
 
 export class Volume implements Storage {
   readonly name: string;
+  readonly counters = new VolumeCounters();
   readonly #deadlines: Deadlines;
   readonly #abandoned: Abandoned = { pending: 0 };
   readonly #avoid = new Set<string>();
@@ -127,6 +129,7 @@ export class Volume implements Storage {
     }
     let cancelled = false;
     const code = this.#state === 'connecting' ? 'connecting' : 'down';
+    this.counters.failed(code);
     queueMicrotask(() => {
       if (!cancelled) done({ ok: false, code, errno: 0 });
     });
@@ -234,6 +237,7 @@ export class Volume implements Storage {
         deadlines: this.#deadlines,
         threads: this.config.threads,
         requestTimeoutMs,
+        counters: this.counters,
       },
       {
         verdict: (verdict) => {

@@ -8,18 +8,21 @@
  *   fails     says `failed` and exits with 1
  *   crashes   exits with 3 before its first word
  *   stubborn  is ready, and ignores every drain
- *   deaf      is ready, and answers no status
+ *   deaf      is ready, and answers no question
+ *   alone     is ready, and not connected to its volume
  *
  * It prints `ready NUMBER PID` and, when its supervisor is gone without having said drain, `orphaned NUMBER`, and
  * leaves: an end of the supervisor by kill -9 must leave no worker behind.
  */
 import { readFileSync } from 'node:fs';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from '../../src/ipc.js';
+import { http, sample, volumes, workers } from '../../src/observe/metrics.js';
 
 const mode = readFileSync(process.env.FAKE_WORKER_MODE ?? '', 'utf8').trim();
 if (mode === 'crashes') process.exit(3);
 
 let number = 0;
+let requests = 7;
 
 const status = (): WorkerStatus => ({
   number,
@@ -32,6 +35,22 @@ const status = (): WorkerStatus => ({
   memory: process.memoryUsage(),
 });
 
+/** 7 requests, and 1 more each time that it is asked. */
+function report(asked: boolean): void {
+  if (asked) requests += 1;
+  const state = mode === 'alone' ? 'connecting' : 'healthy';
+  link.send({
+    type: 'metrics',
+    asked,
+    samples: [
+      sample(http.requests, ['main', 'GET', '200'], requests),
+      sample(http.connections, [], 2),
+      sample(volumes.state, ['a', state], 1),
+      sample(workers.rss, [String(number)], 1000),
+    ],
+  });
+}
+
 function start(message: ToWorker & { type: 'start' }): void {
   number = message.number;
   if (mode === 'fails') {
@@ -41,6 +60,7 @@ function start(message: ToWorker & { type: 'start' }): void {
   }
   link.send({ type: 'listening', listeners: message.config.server.listen.map(({ text }) => text) });
   if (mode === 'slow') return;
+  report(false);
   link.send({ type: 'ready' });
   process.stdout.write(`ready ${number} ${process.pid}\n`);
 }
@@ -50,6 +70,8 @@ const link = joinSupervisor({
     if (message.type === 'start') start(message);
     else if (message.type === 'status') {
       if (mode !== 'deaf') link.send({ type: 'status', id: message.id, body: status() });
+    } else if (message.type === 'measure') {
+      if (mode !== 'deaf') report(true);
     } else if (mode !== 'stubborn') {
       link.send({ type: 'drained', finished: 2, cut: 1 }, () => process.exit(0));
     }

@@ -23,7 +23,11 @@ const TASKS = {
     script: 'dist/test/support/demo.js',
   },
   test: {
-    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, 'attr', 'chromium', 'nginx-light'],
+    packages: [
+      ...BUILD_PACKAGES,
+      ...CLUSTER_PACKAGES,
+      ...['attr', 'chromium', 'nginx-light', 'prometheus'],
+    ],
     addon: true,
     script: 'dist/test/support/run-tests.js',
   },

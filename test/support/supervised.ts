@@ -54,6 +54,7 @@ export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {
         threads: 8,
         pingTimeoutSeconds: 10,
         invalidate: 'upcall',
+        required: true,
         xlatorOptions: [],
         logFile: null,
         logLevel: 'warning',

@@ -89,6 +89,7 @@ export class VolumeProcess {
       threads: 4,
       pingTimeoutSeconds: 10,
       invalidate: 'upcall',
+      required: true,
       xlatorOptions: [],
       logFile: null,
       logLevel: 'error',

@@ -39,6 +39,7 @@ describe('a right file', () => {
           threads: 8,
           pingTimeoutSeconds: 10,
           invalidate: 'upcall',
+          required: true,
           xlatorOptions: [],
           logFile: null,
           logLevel: 'warning',

@@ -206,6 +206,7 @@ function answer(text: string, size: number, inline: boolean, rooms: readonly num
     const transfers = new Transfers(60_000);
     let complete = false;
     const outcome: Outcome = {
+      began: () => undefined,
       sent: (bytes, whole) => {
         complete = whole && bytes === reply.body.length;
       },

@@ -160,6 +160,7 @@ test('every byte once and in order, or an early end; no more than a piece is buf
           waitedMs: 0,
           transfers,
           outcome: {
+            began: () => undefined,
             sent: (bytes, complete) => ends.push([bytes, complete]),
             failed: ({ code }) => failures.push(code),
           },
@@ -203,7 +204,7 @@ const sending = (transfers: Transfers, close: boolean): Sending => ({
   close,
   waitedMs: 0,
   transfers,
-  outcome: { sent: () => undefined, failed: () => undefined },
+  outcome: { began: () => undefined, sent: () => undefined, failed: () => undefined },
 });
 
 test('the head says that the connection will be closed', () => {

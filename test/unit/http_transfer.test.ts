@@ -64,6 +64,7 @@ test('every byte once and in order, or an early end; nothing stays lent', () => 
           { length: wanted.length, pieces, chunk, chunkOffset, file: complete ? null : file.open },
           transfers,
           {
+            began: () => undefined,
             sent: (bytes, complete) => ends.push([bytes, complete]),
             failed: ({ code }) => failures.push(code),
           },
@@ -122,6 +123,7 @@ test('a body that was begun by somebody else goes on where that stopped', () => 
           file: null,
         };
         const transfer = new Transfer(socket.response, '', body, new Transfers(60_000), {
+          began: () => undefined,
           sent: (bytes, complete) => ends.push([bytes, complete]),
           failed: () => undefined,
         });

@@ -1,5 +1,6 @@
 /** The watch over a connected volume, on an addon of the test's own. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { VolumeCounters } from '../../src/observe/volume_counters.js';
 import { Connection } from '../../src/storage/connection.js';
 import { Deadlines } from '../../src/storage/deadlines.js';
 import type { Completion, Native } from '../../src/storage/native.js';
@@ -46,6 +47,7 @@ beforeEach(() => {
     deadlines: new Deadlines(1000),
     threads: 4,
     requestTimeoutMs: 1000,
+    counters: new VolumeCounters(),
   };
   connection = new Connection(1, options, {
     verdict: () => undefined,

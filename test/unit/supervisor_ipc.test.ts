@@ -8,6 +8,7 @@ import {
   type ToWorker,
   type WorkerStatus,
 } from '../../src/ipc.js';
+import { http, sample } from '../../src/observe/metrics.js';
 import { testConfig } from '../support/supervised.js';
 
 const body: WorkerStatus = {
@@ -26,13 +27,14 @@ const body: WorkerStatus = {
       bricks: [{ text: 'h:/b', connected: false }],
     },
   ],
-  memory: { rss: 1, heapUsed: 1, external: 1 },
+  memory: { rss: 1, heapUsed: 1, external: 1, blockBytes: 2 },
 };
 
 const toWorker: ToWorker[] = [
   { type: 'start', number: 1, config: testConfig(), others: true },
   { type: 'drain', timeoutMs: 0 },
   { type: 'status', id: 1 },
+  { type: 'measure' },
 ];
 const fromWorker: FromWorker[] = [
   { type: 'hello' },
@@ -40,6 +42,8 @@ const fromWorker: FromWorker[] = [
   { type: 'ready' },
   { type: 'failed', code: 'GFS_LISTEN', message: 'why' },
   { type: 'status', id: 1, body },
+  { type: 'metrics', asked: true, samples: [sample(http.active, [], 1)] },
+  { type: 'metrics', asked: false, samples: [] },
   { type: 'drained', finished: 1, cut: 0 },
 ];
 
@@ -71,6 +75,14 @@ test('a message that lacks a field, or has a wrong one, is none', () => {
   }
   expect(readFromWorker({ type: 'status', id: 1, body: without })).not.toBeNull();
   expect(connections).toBe(5);
+});
+
+test.each<[string, unknown]>([
+  ['no list', {}],
+  ['a metric that is not ours', [{ name: 'x', labels: [], value: 1 }]],
+  ['one that is none among others', [sample(http.active, [], 1), null]],
+])('figures with %s are no message', (_, samples) => {
+  expect(readFromWorker({ type: 'metrics', asked: true, samples })).toBeNull();
 });
 
 test('nothing that can come over the channel makes it throw', () => {
