@@ -97,9 +97,11 @@ export class Ledger {
     for (const wake of life.waiters) wake();
   }
 
+  /** By their numbers. */
   get workers(): readonly WorkerFigures[] {
     const nowMs = this.now();
-    return [...this.#lives.values()].map(({ number, pid, phase, samples, heardMs }) => ({
+    const lives = [...this.#lives.values()].sort((a, b) => a.number - b.number);
+    return lives.map(({ number, pid, phase, samples, heardMs }) => ({
       number,
       pid,
       phase,

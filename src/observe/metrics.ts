@@ -82,7 +82,7 @@ export const volumes = {
   queued: gauge('volume_jobs_queued', ['volume'], 'Jobs that wait for a thread'),
   jobs: histogram(
     'volume_job_duration_seconds',
-    ['volume', 'job'],
+    ['volume', 'operation'],
     'Jobs that have come back, from their submission on, so with their wait for a thread',
   ),
   errors: counter(

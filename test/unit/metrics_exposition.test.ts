@@ -191,6 +191,9 @@ describe('the names', () => {
     expect(name).toMatch(/^gfserve_[a-z]+(_[a-z]+)*$/);
     expect(name.endsWith('_total')).toBe(metric.kind === 'counter');
     if (metric.kind === 'histogram') expect(name).toMatch(/_seconds$/);
+    // Prometheus has these for itself.
+    for (const label of metric.labels)
+      expect(label).not.toMatch(/^(job|instance|le|quantile|__.*)$/);
     expect(metric.help).toMatch(/^[A-Z/].*[^.]$/);
   });
 

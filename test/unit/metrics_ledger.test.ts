@@ -168,6 +168,12 @@ describe('what is known of workers here', () => {
     ).toEqual([1, 1, 0]);
   });
 
+  test('they come in the order of their numbers', () => {
+    const ledger = create();
+    for (const [id, number] of [2, 3, 1].entries()) ledger.born(id, number, null);
+    expect(ledger.workers.map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
   test('how old the figures are', () => {
     nowMs = 1000;
     const ledger = create();
