@@ -30,8 +30,8 @@ const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
 
 /**
- * The listener for people and monitoring, in the supervisor: PATHS. Whatever happens to it is logged at most; the service
- * goes on. Resolves when it listens, or with why it can't.
+ * The listener for people and monitoring, in the supervisor, for the paths below. Whatever happens to it is logged at most;
+ * the service goes on. Resolves when it listens, or with why it can't.
  */
 export async function startAdmin(
   address: ListenAddress,

@@ -142,6 +142,8 @@ class Worker {
   readonly #caches = new Map<string, CachedStorage>();
   readonly #figures: WorkerReport;
   #reporting: NodeJS.Timeout | null = null;
+  /** Reports that the channel has not taken yet. */
+  #unsent = 0;
 
   constructor(
     private readonly number: number,
@@ -234,13 +236,19 @@ class Worker {
     link.send({ type: 'listening', listeners: listen.map(({ text }) => text) });
     // Before anybody believes it to be ready, it is known which volumes it has.
     this.report(false);
-    this.#reporting = setInterval(() => this.report(false), REPORT_MS);
+    this.#reporting = setInterval(() => {
+      // They must not pile up before a supervisor that hangs.
+      if (this.#unsent === 0) this.report(false);
+    }, REPORT_MS);
     link.send({ type: 'ready' });
   }
 
   /** Sends all figures. */
   report(asked: boolean): void {
-    link.send({ type: 'metrics', asked, samples: this.#figures.samples() });
+    this.#unsent += 1;
+    link.send({ type: 'metrics', asked, samples: this.#figures.samples() }, () => {
+      this.#unsent -= 1;
+    });
   }
 
   status(): WorkerStatus {

@@ -108,6 +108,7 @@ describe('a right file', () => {
         'threads = 64',
         'ping-timeout = 4000ms',
         'invalidate = off',
+        'required = no',
         'xlator-option[] = *-client-*.event-threads=2',
         'xlator-option[] = \'*.x="y"\'',
         'log-file = /var/log/v',
@@ -175,6 +176,7 @@ describe('a right file', () => {
         threads: 64,
         pingTimeoutSeconds: 4,
         invalidate: 'off',
+        required: false,
         xlatorOptions: [
           { xlator: '*-client-*', key: 'event-threads', value: '2' },
           { xlator: '*', key: 'x', value: '"y"' },

@@ -7,6 +7,7 @@ import { decide, type HotAnswer, HotAnswers } from '../../src/http/hot.js';
 import { answerHot } from '../../src/http/hot_answer.js';
 import type { Representation } from '../../src/http/reply.js';
 import type { Request } from '../../src/http/request.js';
+import { Transfers } from '../../src/http/transfer.js';
 import type { Kept, Stat } from '../../src/storage/storage.js';
 import { testMount } from '../support/test_mount.js';
 
@@ -230,5 +231,84 @@ describe('a file that has to be looked at again', () => {
     const { hot, isAnswered } = answering({ fresh: false, alive: false });
     expect(isAnswered()).toBe(false);
     expect(hot.count).toBe(0);
+  });
+});
+
+describe('what is counted', () => {
+  const LARGE = 20_000;
+
+  /** `accepted`: of a large body, what the socket takes at once. */
+  function answer(bytes: Buffer, headers: Record<string, string>, accepted = bytes.length) {
+    const own = testMount({ name: 'own' });
+    const hot = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+    const file = { ...kept, bytes, lend: () => ({ bytes, release: () => undefined }) };
+    hot.keep(request('/a'), file, { ...asItIs, mount: own }, '200 OK');
+    const transfers = new Transfers(1000);
+    const site = {
+      draining: false,
+      counters: { total: 0, active: 0 },
+      accessLog: null,
+      cacheStatus: null,
+      transfers,
+    } as unknown as Site;
+    let abort = (): void => undefined;
+    const res = {
+      writeStatus: () => undefined,
+      endWithoutBody: () => undefined,
+      end: () => undefined,
+      tryEnd: () => [accepted === bytes.length, accepted === bytes.length],
+      getWriteOffset: () => accepted,
+      onWritable: () => undefined,
+      onAborted: (handler: () => void) => {
+        abort = handler;
+      },
+    } as unknown as HttpResponse;
+    expect(answerHot(site, hot, res, ask('/a', headers))).toBe(true);
+    const figures = (): string[] =>
+      own.counters.samples().flatMap(({ name, labels, value }) => {
+        const count =
+          typeof value === 'number'
+            ? value
+            : value.slice(0, -1).reduce((sum, each) => sum + each, 0);
+        return count === 0 ? [] : [`${name.slice(13)} ${labels.join(' ')}: ${count}`];
+      });
+    return { figures, abort: () => abort() };
+  }
+
+  const timed = ['first_byte_seconds own hit: 1', 'request_duration_seconds own: 1'];
+
+  test.each<[string, Buffer, Record<string, string>, string[]]>([
+    [
+      'a small file',
+      Buffer.from('hello'),
+      {},
+      ['requests_total own GET 200: 1', ...timed, 'response_body_bytes_total own: 5'],
+    ],
+    [
+      'a 304',
+      Buffer.from('hello'),
+      { 'if-none-match': '*' },
+      ['requests_total own GET 304: 1', ...timed],
+    ],
+    [
+      'a large file that goes out at once',
+      Buffer.alloc(LARGE),
+      {},
+      ['requests_total own GET 200: 1', ...timed, `response_body_bytes_total own: ${LARGE}`],
+    ],
+  ])('%s', (_, bytes, headers, expected) => {
+    expect(answer(bytes, headers).figures()).toEqual(expected);
+  });
+
+  test('a large file that the client does not take counts when it has ended', () => {
+    const { figures, abort } = answer(Buffer.alloc(LARGE), {}, 7000);
+    expect(figures()).toEqual([]);
+    abort();
+    expect(figures()).toEqual([
+      'requests_total own GET 200: 1',
+      ...timed,
+      'response_body_bytes_total own: 7000',
+      'incomplete_responses_total own: 1',
+    ]);
   });
 });
