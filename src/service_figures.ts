@@ -1,5 +1,6 @@
 /** What the supervisor's metrics page shows: its workers' figures, asked for anew, and its own. */
 import type { Config } from './config/types.js';
+import type { Exposition, Page } from './observe/exposition.js';
 import type { Ledger } from './observe/ledger.js';
 import { type Sample, sample, workers } from './observe/metrics.js';
 import { processFiles } from './observe/process_files.js';
@@ -13,7 +14,21 @@ export interface ServiceSources {
   readonly version: string;
 }
 
-export async function serviceSamples(sources: ServiceSources): Promise<readonly Sample[]> {
+/** Makes the page in the form that an Accept header wants. */
+export function metricsPage(
+  sources: ServiceSources,
+): (accept: string | undefined) => Promise<Page> {
+  let exposition: Promise<Exposition> | null = null;
+  return async (accept) => {
+    // At the first scrape: loading prom-client takes a tenth of a second, which no start has to wait for.
+    exposition ??= import('./observe/exposition.js').then(
+      (module) => new module.Exposition(() => serviceSamples(sources)),
+    );
+    return (await exposition).page(accept);
+  };
+}
+
+async function serviceSamples(sources: ServiceSources): Promise<readonly Sample[]> {
   const { ledger, measure, version } = sources;
   await measure();
   const files = await Promise.all(

@@ -1,13 +1,12 @@
 import { type AdminServer, startAdmin } from './admin.js';
 import type { Config } from './config/types.js';
 import { describe, proxyHint } from './describe.js';
-import { Exposition } from './observe/exposition.js';
 import { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
 import { removePidFile, SUPERVISOR_TITLE, writePidFile } from './pid_file.js';
 import { type Problem, preflight } from './preflight.js';
 import { readiness } from './readiness.js';
-import { serviceSamples } from './service_figures.js';
+import { metricsPage } from './service_figures.js';
 import { WorkerPool } from './worker_pool.js';
 import type { RestartTiming } from './worker_slot.js';
 
@@ -112,13 +111,10 @@ async function openAdmin(
   const { listen } = config.admin;
   if (!listen) return null;
   const measure = (): Promise<void> => pool.measure();
-  const exposition = new Exposition(() =>
-    serviceSamples({ config: () => config, ledger, measure, version }),
-  );
   const source = {
     isHealthy: () => pool.readyCount > 0,
     readiness: () => readiness(config.volumes, ledger.workers),
-    metrics: (accept: string | undefined) => exposition.page(accept),
+    metrics: metricsPage({ config: () => config, ledger, measure, version }),
     status: async () => ({
       version,
       pid: process.pid,
