@@ -1,7 +1,7 @@
 /** /metrics and /readyz of a real gfserve, as a real Prometheus sees them. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, truncate, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +16,8 @@ import { conf, type Point, Prometheus, promtool } from '../support/prometheus.js
 const LOAD_MS = 20_000;
 const CLIENTS = 12;
 const MIB = 1 << 20;
+/** More than the kernel takes off gfserve's hands when the client takes nothing. */
+const HUGE = 64 * MIB;
 
 let cluster: Cluster;
 let server: Gfserve;
@@ -53,6 +55,8 @@ beforeAll(async () => {
   await writeFile(join(site, 'small.txt'), 'small');
   await writeFile(join(site, 'folder', 'a.bin'), randomBytes(40_000));
   await writeFile(join(site, 'large.bin'), randomBytes(3 * MIB));
+  await writeFile(join(site, 'huge.bin'), '');
+  await truncate(join(site, 'huge.bin'), HUGE);
   server = await Gfserve.start({ config: config(cluster.addresses.join(', ')), workers: 2 });
   prometheus = await Prometheus.start(`127.0.0.1:${server.adminPort}`);
 }, 120_000);
@@ -290,7 +294,7 @@ describe('under load', () => {
   test('a download that is broken off is counted as such', async () => {
     const cut = 'gfserve_http_incomplete_responses_total{mount="main"}';
     expect(await prometheus.number(cut)).toBe(0);
-    await abortAfter(server.port, '/large.bin', 1000);
+    await abortAfter(server.port, '/huge.bin', 1000);
     await until('it is counted', 10_000, async () => (await prometheus.number(cut)) === 1);
   });
 

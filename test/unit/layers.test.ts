@@ -36,7 +36,7 @@ test.each([
   ['nobody imports the worker', /./, /^worker\.ts$/],
   [
     'the supervisor loads neither uWebSockets.js nor the addon',
-    /^(supervisor|worker_pool|worker_slot|admin|ipc|preflight)\.ts$/,
+    /^(supervisor|worker_pool|worker_slot|admin|ipc|preflight|readiness|service_figures)\.ts$/,
     /^(http|storage)\/|uWebSockets/,
   ],
   [
