@@ -1,4 +1,4 @@
-/** A real Prometheus that scrapes one target each second, and Debian's promtool. */
+/** A real Prometheus that scrapes one target every three seconds, and Debian's promtool. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -60,7 +60,7 @@ export class Prometheus {
     await writeFile(
       join(dir, 'prometheus.yml'),
       `
-global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }
+global: { scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 3s }
 rule_files: [alerts.yml]
 scrape_configs:
   - job_name: gfserve
@@ -127,7 +127,7 @@ scrape_configs:
     const samples = 'count_over_time(up{job="gfserve"}[1h])';
     const now = async (): Promise<number> => (await this.number(samples)) ?? 0;
     const before = await now();
-    await until('it has scraped again', 15_000, async () => {
+    await until('it has scraped again', 30_000, async () => {
       const last = (await this.number('timestamp(up{job="gfserve"})')) ?? 0;
       return last > since && (await now()) >= before + 2;
     });
