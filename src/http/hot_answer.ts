@@ -1,6 +1,7 @@
 /** Sends what hot.ts keeps. */
-import { performance } from 'node:perf_hooks'; // the global is looked up anew each time, which shows in a profile
+
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { performance } from 'node:perf_hooks'; // the global is looked up anew each time, which shows in a profile
 import type { MountCounters } from '../observe/request_counters.js';
 import { cacheStatus } from './cache_status.js';
 import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
