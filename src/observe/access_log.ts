@@ -12,6 +12,11 @@ export interface AccessLog {
   record(entry: AccessEntry): void;
   /** Lines that were not written, because the buffer was full or writing failed. */
   readonly lost: number;
+  /**
+   * Goes on with the file that has the configured name now, for a rotation; soon, and without losing a line. Where it can't
+   * be opened that is logged, and lines go on to the file that is open.
+   */
+  reopen(): void;
   /** Writes what is buffered, for a second at most; what is left then is lost. Later entries are lost too. */
   close(): Promise<void>;
 }
@@ -34,7 +39,12 @@ const TOO_SLOW = 'its reader is too slow';
  */
 export function createAccessLog(config: LogConfig, log: Logger): AccessLog {
   if (config.access.kind === 'off') {
-    return { record: () => undefined, lost: 0, close: () => Promise.resolve() };
+    return {
+      record: () => undefined,
+      lost: 0,
+      reopen: () => undefined,
+      close: () => Promise.resolve(),
+    };
   }
   return new BufferedAccessLog(
     config,
@@ -93,6 +103,8 @@ class BufferedAccessLog implements AccessLog {
   #flushing: Promise<void> | null = null;
   /** The last write ended within a line: the next one begins with a newline, so that only that line is spoilt. */
   #isTorn = false;
+  /** Its path is to be opened anew before the next line is written. */
+  #isOutdated = false;
   #isClosed = false;
   #giveUp = false;
   #unreported = 0;
@@ -123,6 +135,12 @@ class BufferedAccessLog implements AccessLog {
     this.#schedule();
   }
 
+  reopen(): void {
+    if (this.#path === null || this.#isClosed) return;
+    this.#isOutdated = true;
+    this.#flush();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -141,7 +159,8 @@ class BufferedAccessLog implements AccessLog {
       this.#destination = openDestination(this.#path);
     } catch (e) {
       const name = this.#path ?? 'stdout';
-      this.#log.error(`the access log ${name} cannot be opened: ${errnoOf(e)}; its lines are lost`);
+      const then = this.#destination ? 'go on to the one that is open' : 'are lost';
+      this.#log.error(`the access log ${name} cannot be opened: ${errnoOf(e)}; its lines ${then}`);
     }
   }
 
@@ -155,7 +174,9 @@ class BufferedAccessLog implements AccessLog {
     this.#timer = null;
     this.#flushing ??= this.#writeLines().finally(() => {
       this.#flushing = null;
-      if (this.#lines.length > 0 && !this.#isClosed) this.#schedule();
+      if (this.#isClosed) return;
+      if (this.#isOutdated) this.#flush();
+      else if (this.#lines.length > 0) this.#schedule();
     });
   }
 
@@ -167,8 +188,19 @@ class BufferedAccessLog implements AccessLog {
     return true;
   }
 
+  /** Between two flushes: nothing is being written. */
+  async #renew(): Promise<void> {
+    this.#isOutdated = false;
+    const old = this.#destination;
+    this.#open();
+    if (old === null || old === this.#destination) return;
+    this.#isTorn = false;
+    if (old.isOurs) await closeFd(old.fd).catch(() => undefined);
+  }
+
   /** What is buffered now; what comes meanwhile waits for the next flush. Never rejects. */
   async #writeLines(): Promise<void> {
+    if (this.#isOutdated) await this.#renew();
     const lines = this.#lines;
     this.#lines = [];
     if (!this.#destination && Date.now() >= this.#nextOpen) this.#open();

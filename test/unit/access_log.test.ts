@@ -1,5 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +50,22 @@ function open(path: string, format: LogConfig['format'] = 'combined'): AccessLog
   const made = createAccessLog({ access: { kind: 'file', path }, format, level: 'info' }, log);
   logs.push(made);
   return made;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds(); tries += 1) {
+    if (tries > 2000) throw new Error('not within 10 s');
+    await sleep(5);
+  }
+}
+
+/** '' for a descriptor that was closed meanwhile. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 }
 
 const lineCount = (path: string) => readFileSync(path, 'utf8').split('\n').length - 1;
@@ -114,6 +140,71 @@ async function openFifo(path: string, then: string) {
     await sleep(20);
   }
 }
+
+describe('a rotation', () => {
+  test('loses no line, whenever it comes, and leaves the renamed file alone', async () => {
+    const path = join(folder, 'rotated');
+    const log = open(path);
+    for (let round = 0; round < 20; round += 1) {
+      for (let i = 0; i < 700; i += 1) log.record(entry);
+      if (round % 3 === 0) await sleep(5);
+      renameSync(path, `${path}.${round}`);
+      log.reopen();
+      log.reopen();
+      log.record({ ...entry, target: `/after-${round}` });
+      await until(() => existsSync(path));
+    }
+    await log.close();
+    expect(log.lost).toBe(0);
+    const files = [path, ...Array.from({ length: 20 }, (_, round) => `${path}.${round}`)];
+    expect(files.reduce((sum, file) => sum + lineCount(file), 0)).toBe(20 * 701);
+    // What is recorded once the new file is there goes into no other.
+    for (let round = 1; round < 20; round += 1) {
+      const text = readFileSync(`${path}.${round}`, 'utf8');
+      expect(text).not.toContain(`/after-${round - 2} `);
+    }
+    const open_files = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
+    expect(open_files.filter((each) => each.startsWith(path))).toEqual([]);
+  });
+
+  test('whose new file cannot be made goes on with the old one', async () => {
+    const away = join(folder, 'away');
+    mkdirSync(away);
+    const log = open(join(away, 'log'));
+    log.record(entry);
+    renameSync(away, `${away}.1`);
+    log.reopen();
+    log.record(entry);
+    await log.close();
+    expect(log.lost).toBe(0);
+    expect(lineCount(join(`${away}.1`, 'log'))).toBe(2);
+    expect(warnings.join('')).toMatch(
+      /cannot be opened: ENOENT; its lines go on to the one that is/,
+    );
+  });
+
+  test('brings back one that could not be opened', async () => {
+    const late = join(folder, 'late');
+    const log = open(join(late, 'log'));
+    mkdirSync(late);
+    log.reopen();
+    log.record(entry);
+    await log.close();
+    expect(log.lost).toBe(0);
+    expect(lineCount(join(late, 'log'))).toBe(1);
+  });
+
+  test('of stdout is none', async () => {
+    const log = createAccessLog(
+      { access: { kind: 'stdout' }, format: 'json', level: 'info' },
+      createLogger({ level: 'info', style: 'text', write: (line) => warnings.push(line) }),
+    );
+    log.reopen();
+    await log.close();
+    log.reopen();
+    expect(warnings).toEqual([]);
+  });
+});
 
 describe('a reader that does not keep up', () => {
   test('costs the lines beyond 8 MiB, then all is well again', async () => {
