@@ -8,6 +8,7 @@
         "addon/environment.cc",
         "addon/jobs.cc",
         "addon/path_walk.cc",
+        "addon/sockets.cc",
         "addon/status.cc",
         "addon/thread_pool.cc",
         "addon/volume.cc",

@@ -13,6 +13,7 @@
 #include "environment.h"
 #include "jobs.h"
 #include "path_walk.h"
+#include "sockets.h"
 #include "volume.h"
 
 namespace gfserve {
@@ -286,6 +287,25 @@ Napi::Value GetMemory(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// listeningSockets() → descriptors
+Napi::Value GetListeningSockets(const Napi::CallbackInfo& info) {
+  const std::vector<int> found = ListeningSockets();
+  auto list = Napi::Array::New(info.Env(), found.size());
+  for (uint32_t i = 0; i < found.size(); ++i) list.Set(i, Napi::Number::New(info.Env(), found[i]));
+  return list;
+}
+
+// duplicateSocket(fd) → another descriptor of the socket, or -1
+Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), DuplicateSocket(static_cast<int>(Uint32(info[0]))));
+}
+
+// replaceSocket(fd, with) → whether fd now is with's socket
+Napi::Value Replace(const Napi::CallbackInfo& info) {
+  const int fd = static_cast<int>(Uint32(info[0]));
+  return Napi::Boolean::New(info.Env(), ReplaceSocket(fd, static_cast<int>(Uint32(info[1]))));
+}
+
 // exitNow(status): leaves without running exit handlers, which would race with gfapi's threads.
 void ExitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(Uint32(info[0]))); }
 
@@ -308,6 +328,9 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("close", Napi::Function::New<Close>(env));
   exports.Set("stats", Napi::Function::New<GetStats>(env));
   exports.Set("memory", Napi::Function::New<GetMemory>(env));
+  exports.Set("listeningSockets", Napi::Function::New<GetListeningSockets>(env));
+  exports.Set("duplicateSocket", Napi::Function::New<Duplicate>(env));
+  exports.Set("replaceSocket", Napi::Function::New<Replace>(env));
   exports.Set("exitNow", Napi::Function::New<ExitNow>(env));
   return exports;
 }

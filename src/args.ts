@@ -4,6 +4,8 @@ import { didYouMean } from './config/suggest.js';
 export type Command =
   | { readonly kind: 'serve'; readonly file: string }
   | { readonly kind: 'check'; readonly file: string; readonly connect: boolean }
+  /** At least one of the two is given; null: it is not. */
+  | { readonly kind: 'reload'; readonly file: string | null; readonly pidFile: string | null }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
@@ -17,11 +19,13 @@ Usage:
   gfserve [serve] --config FILE           serve; SIGTERM or Ctrl-C finishes what is under way and stops
   gfserve check --config FILE             check the configuration and start nothing
   gfserve check --config FILE --connect   also connect each volume, and say how long it took and through which server
+  gfserve reload --config FILE            have the gfserve that runs with FILE read it anew, and say what came of it
   gfserve version
 
 Options:
   -c, --config FILE   the configuration
       --connect       with check
+      --pid-file FILE with reload: where the process number is; by default what [server] pid-file says
   -h, --help          this text
   -V, --version       the version
 
@@ -32,11 +36,14 @@ Exit status: 0 all went well, 1 it failed, 2 the command line is wrong; after a 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   connect: { type: 'boolean' },
+  'pid-file': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const;
 
-const COMMANDS = ['serve', 'check', 'version', 'help'];
+const COMMANDS = ['serve', 'check', 'reload', 'version', 'help'];
+/** Options that take a file's name. */
+const FILES = ['config', 'pid-file'];
 
 const wrong = (message: string): ParsedArgs => ({ ok: false, message });
 
@@ -75,7 +82,7 @@ function optionProblem({ name, rawName, value, inlineValue }: OptionToken): stri
     const known = Object.keys(OPTIONS).map((each) => `--${each}`);
     return `there is no option ${rawName}${didYouMean(rawName, known)}`;
   }
-  if (name !== 'config') return inlineValue ? `${rawName} takes no value` : null;
+  if (!FILES.includes(name)) return inlineValue ? `${rawName} takes no value` : null;
   // `--config --connect`: more likely a forgotten name than a file of that name, which `--config=--connect` can say.
   const isMissing = value === undefined || value === '' || (!inlineValue && value.startsWith('-'));
   return isMissing ? `${rawName} needs the name of a file` : null;
@@ -98,7 +105,15 @@ function command(
   }
   const connect = options.has('connect');
   if (name !== 'check' && connect) return wrong('--connect goes with check only');
+  const pidFile = options.get('pid-file');
+  if (name !== 'reload' && pidFile !== undefined) return wrong('--pid-file goes with reload only');
   const file = options.get('config');
+  if (name === 'reload') {
+    if (file === undefined && pidFile === undefined) {
+      return wrong('reload needs --config FILE or --pid-file FILE');
+    }
+    return { ok: true, command: { kind: 'reload', file: file ?? null, pidFile: pidFile ?? null } };
+  }
   if (file === undefined) return wrong(`${name} needs --config FILE`);
   return {
     ok: true,

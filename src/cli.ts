@@ -40,6 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     case 'check':
       return await runCheck(command.file, command.connect);
+    case 'reload':
+      return await runReload(command.file, command.pidFile);
     case 'serve':
       return await serve(command.file);
     default:
@@ -56,6 +58,13 @@ async function runCheck(file: string, connect: boolean): Promise<number> {
   return leave(await check(file, output, connectOnce));
 }
 
+async function runReload(file: string | null, pidFile: string | null): Promise<number> {
+  const problem = nodeProblem(process.versions.node);
+  if (problem) return refuse(problem);
+  const { reload } = await import('./reload_command.js');
+  return await reload(file, pidFile, output);
+}
+
 async function serve(file: string): Promise<number> {
   const oldNode = nodeProblem(process.versions.node);
   if (oldNode) return refuse(oldNode);
@@ -65,10 +74,12 @@ async function serve(file: string): Promise<number> {
   const problem = await nativesProblem();
   if (problem) return refuse(problem);
   const { createLogger, logStyle } = await import('./observe/log.js');
+  const { loadConfig } = await import('./config/load.js');
   const { supervise } = await import('./supervisor.js');
   const style = logStyle(process.env, process.stderr.isTTY === true);
   return await supervise({
     config,
+    load: () => loadConfig(file),
     log: createLogger({ level: config.log.level, style }),
     workerFile: fileURLToPath(new URL('./worker.js', import.meta.url)),
     version: version(),

@@ -1,9 +1,13 @@
+import type { SendHandle } from 'node:child_process';
 import cluster from 'node:cluster';
 import type { Config } from './config/types.js';
 import { isSample, type Sample } from './observe/metrics.js';
+import { isSocketHandle, type SocketHandle } from './sockets.js';
 
 /** What the supervisor tells a worker. */
 export type ToWorker =
+  /** Comes with a socket, before `start`: one to listen on instead of opening it. See sockets.ts for the key. */
+  | { readonly type: 'socket'; readonly key: string }
   /**
    * The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen; `others`: it
    * takes the place of one that died, and others answer requests meanwhile.
@@ -16,6 +20,10 @@ export type ToWorker =
     }
   /** Stop accepting, finish what is under way within `timeoutMs`, say `drained`, exit with status 0. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
+  /** The same, where others have taken over: clients get time to leave idle connections by themselves. */
+  | { readonly type: 'retire'; readonly timeoutMs: number }
+  /** The access log's file may have been renamed: go on with the one that has the name now. */
+  | { readonly type: 'reopen' }
   /** Answer with a `status` of the same `id`. */
   | { readonly type: 'status'; readonly id: number }
   /** Answer with `metrics` at once. */
@@ -25,6 +33,8 @@ export type ToWorker =
 export type FromWorker =
   /** The first message: asks for `start`. */
   | { readonly type: 'hello' }
+  /** Comes with the socket of one of its listeners, before `listening`. */
+  | { readonly type: 'socket'; readonly key: string }
   /** All listeners are open; what they are is for people. */
   | { readonly type: 'listening'; readonly listeners: readonly string[] }
   /** Requests are being answered. */
@@ -63,6 +73,8 @@ export interface WorkerStatus {
   readonly uptimeMs: number;
   readonly requests: { readonly total: number; readonly active: number };
   readonly connections?: number;
+  /** Lines that the access log has lost. */
+  readonly logLinesLost?: number;
   readonly volumes: readonly VolumeStatus[];
   /** The cache's memory: bytes and counts; null: there is none. */
   readonly cache?: Readonly<Record<string, number>> | null;
@@ -79,11 +91,13 @@ export interface WorkerStatus {
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readToWorker(value: unknown): ToWorker | null {
   if (!isRecord(value)) return null;
-  const { type, number, config, others, timeoutMs, id } = value;
+  const { type, number, config, others, timeoutMs, id, key } = value;
   if (type === 'start' && isCount(number) && isConfig(config) && typeof others === 'boolean') {
     return { type, number, config: frozen(config), others };
   }
-  if (type === 'drain' && isCount(timeoutMs)) return { type, timeoutMs };
+  if ((type === 'drain' || type === 'retire') && isCount(timeoutMs)) return { type, timeoutMs };
+  if (type === 'reopen') return { type };
+  if (type === 'socket' && isText(key)) return { type, key };
   if (type === 'status' && isCount(id)) return { type, id };
   if (type === 'measure') return { type };
   return null;
@@ -92,8 +106,9 @@ export function readToWorker(value: unknown): ToWorker | null {
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readFromWorker(value: unknown): FromWorker | null {
   if (!isRecord(value)) return null;
-  const { type, listeners, code, message, id, body, asked, samples, finished, cut } = value;
+  const { type, listeners, code, message, id, body, asked, samples, finished, cut, key } = value;
   if (type === 'hello' || type === 'ready') return { type };
+  if (type === 'socket' && isText(key)) return { type, key };
   if (type === 'listening' && isListOf(listeners, isText)) return { type, listeners };
   if (type === 'failed' && isText(code) && isText(message)) return { type, code, message };
   if (type === 'status' && isCount(id) && isWorkerStatus(body)) return { type, id, body };
@@ -110,27 +125,31 @@ export interface SupervisorLink {
    * in either case, when the message is out or can't go out: a process that ends before may take it along.
    */
   send(message: FromWorker, sent?: () => void): void;
+  /** The same with a socket, which is this link's from then on. */
+  sendSocket(key: string, socket: SocketHandle): void;
 }
 
 export interface WorkerHandlers {
-  message(message: ToWorker): void;
+  /** `socket` only with `socket`, and the handler's. */
+  message(message: ToWorker, socket: SocketHandle | null): void;
   /** The channel has ended, so the supervisor is gone: drain and exit, as nobody will say so any more. Called once. */
   orphaned(): void;
 }
 
 /**
  * The worker's end of the channel; call it once, early, then send `hello`. From then on the process ignores SIGINT,
- * SIGTERM and SIGHUP: a terminal's Ctrl-C and systemd send them to the whole group, and it is the supervisor who decides.
+ * SIGTERM, SIGHUP and SIGUSR1: a terminal's Ctrl-C and systemd send them to the whole group, and it is the supervisor who
+ * decides. Of SIGUSR1, Node would open a debugger's port.
  * Throws when the process was not started by a supervisor.
  */
 export function joinSupervisor(handlers: WorkerHandlers): SupervisorLink {
   const { worker } = cluster;
   if (!worker) throw new Error('this file is started by gfserve, not by hand');
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const)
     process.on(signal, () => undefined);
-  process.on('message', (value: unknown) => {
+  process.on('message', (value: unknown, handle: unknown) => {
     const message = readToWorker(value);
-    if (message) handlers.message(message);
+    if (message) handlers.message(message, isSocketHandle(handle) ? handle : null);
   });
   worker.once('disconnect', () => {
     // Else node:cluster ends the process as soon as this returns, with status 0 and nothing drained.
@@ -142,8 +161,17 @@ export function joinSupervisor(handlers: WorkerHandlers): SupervisorLink {
       if (process.connected) process.send?.(message, undefined, undefined, () => sent());
       else sent();
     },
+    sendSocket: (key, socket) => {
+      const message: FromWorker = { type: 'socket', key };
+      const close = (): void => socket.close();
+      if (process.connected) process.send?.(message, sendable(socket), undefined, close);
+      else close();
+    },
   };
 }
+
+/** A message may carry it, though the declarations of Node don't say so. */
+export const sendable = (socket: SocketHandle): SendHandle => socket as unknown as SendHandle;
 
 /** A message is a copy, and copying does not keep frozen what the supervisor froze. */
 function frozen<T>(value: T): T {
@@ -176,10 +204,11 @@ function isConfig(value: unknown): value is Config {
 
 function isWorkerStatus(value: unknown): value is WorkerStatus {
   if (!isRecord(value)) return false;
-  const { number, pid, uptimeMs, requests, connections, volumes, memory } = value;
+  const { number, pid, uptimeMs, requests, connections, logLinesLost, volumes, memory } = value;
   return (
     [number, pid, uptimeMs].every(isCount) &&
     (connections === undefined || isCount(connections)) &&
+    (logLinesLost === undefined || isCount(logLinesLost)) &&
     isRecord(requests) &&
     [requests.total, requests.active].every(isCount) &&
     isRecord(memory) &&

@@ -11,23 +11,36 @@ export function writePidFile(path: string): Problem | null {
     code: 'GFS_CONFIG',
     message: `[server] pid-file ${path}: ${message}`,
   });
-  const owner = readPid(path);
-  if (owner !== null && owner !== process.pid && isSupervisor(owner)) {
+  const owner = runningSupervisor(path);
+  if (owner !== null && owner !== process.pid) {
     return fail(
       `another gfserve runs as process ${owner}: stop it ("kill ${owner}") or choose another file`,
     );
   }
+  const errno = putFile(path, `${process.pid}\n`);
+  if (errno === null) return null;
+  return fail(`it can't be written (${errno}): check its directory and the rights to it`);
+}
+
+/** Writes a whole file in place of what is there. null, or the errno of what went wrong. */
+export function putFile(path: string, text: string): string | null {
   const temporary = `${path}.${process.pid}`;
   try {
-    // Renamed into place, so that nobody reads half a number, and a symbolic link at the path is not followed.
+    // Renamed into place, so that nobody reads half of it, and a symbolic link at the path is not followed.
     rmSync(temporary, { force: true });
-    writeFileSync(temporary, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
+    writeFileSync(temporary, text, { flag: 'wx', mode: 0o644 });
     renameSync(temporary, path);
     return null;
   } catch (e) {
     discard(temporary);
-    return fail(`it can't be written (${errnoOf(e)}): check its directory and the rights to it`);
+    return errnoOf(e);
   }
+}
+
+/** The process that the file names, if it is a gfserve that runs. */
+export function runningSupervisor(path: string): number | null {
+  const pid = readPid(path);
+  return pid !== null && isSupervisor(pid) ? pid : null;
 }
 
 /** Removes the file if it still is ours. Never throws: what is left is outdated, and the next start replaces it. */
@@ -35,7 +48,8 @@ export function removePidFile(path: string): void {
   if (readPid(path) === process.pid) discard(path);
 }
 
-function discard(path: string): void {
+/** Never throws. */
+export function discard(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { Config, ListenAddress, ServerConfig } from './config/types.js';
 import type { StartErrorCode } from './errors.js';
 import { errnoOf } from './observe/log.js';
+import { type Held, NOTHING_HELD, socketPath } from './sockets.js';
 
 /** Why gfserve can't start, and what to do about it; one line. */
 export interface Problem {
@@ -14,18 +15,24 @@ export interface Problem {
 
 /**
  * Everything that is known to keep the workers from starting, found before the first is forked. Listeners are tried one
- * after the other and let go again.
+ * after the other and let go again; those on what is `held` by workers that these are to follow can't be tried.
  */
-export async function preflight({ server }: Config): Promise<readonly Problem[]> {
+export async function preflight(
+  { server }: Config,
+  held: Held = NOTHING_HELD,
+): Promise<readonly Problem[]> {
   const found: (Problem | null)[] = [...accountProblems(server.user, server.group)];
   for (const address of server.listen) {
-    if (address.kind === 'tcp')
+    if (address.kind === 'tcp') {
+      if (held.ports.has(address.port)) continue;
       found.push(portProblem(server, address) ?? (await tcpProblem(address)));
-    else {
+    } else {
       const paths = new Set(
         Array.from({ length: server.workers }, (_, i) => socketPath(address.path, i + 1)),
       );
-      for (const path of paths) found.push(await socketProblem(address, path));
+      for (const path of paths) {
+        if (!held.paths.has(path)) found.push(await socketProblem(address, path));
+      }
     }
   }
   return found.filter((problem) => problem !== null);
@@ -43,11 +50,6 @@ function portProblem(
     code: 'GFS_LISTEN',
     message: `[server] listen: ${address.text}: ports below ${lowest} are not open to user "${server.user}": listen on a higher one behind a proxy, or lower the sysctl net.ipv4.ip_unprivileged_port_start`,
   };
-}
-
-/** The socket of one worker: `%w` in the path is its number. */
-export function socketPath(path: string, number: number): string {
-  return path.replaceAll('%w', String(number));
 }
 
 /**

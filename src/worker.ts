@@ -1,20 +1,20 @@
 /** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import type { Config } from './config/types.js';
+import { workerIds } from './accounts.js';
+import type { Config, ListenAddress } from './config/types.js';
 import type { Site } from './http/exchange.js';
 import { HotAnswers } from './http/hot.js';
 import { KeptPages } from './http/kept_pages.js';
 import { ListingMemory } from './http/listing_source.js';
 import { createBoundaries } from './http/multipart.js';
 import { createRouter } from './http/route.js';
-import type { HttpServer } from './http/server.js';
+import type { Ending, HttpServer } from './http/server.js';
 import { Transfers } from './http/transfer.js';
 import { createTrust } from './http/trust.js';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
-import { accountId } from './preflight.js';
+import { type SocketHandle, socketKey, socketPath, wrapSocket } from './sockets.js';
 import { CachedStorage } from './storage/cache/cached_storage.js';
 import { Compressor } from './storage/cache/compressor.js';
 import { Memory } from './storage/cache/memory.js';
@@ -36,12 +36,16 @@ let log: Logger = createLogger({
   style: logStyle(process.env, process.stderr.isTTY),
 });
 let running: Worker | null = null;
+let accessLog: AccessLog | null = null;
+let isLeaving = false;
+/** Of a predecessor, by their keys: to be listened on. */
+const inherited = new Map<string, SocketHandle>();
 
 const link = joinSupervisor({
-  message: (message) => void onMessage(message),
+  message: (message, socket) => void onMessage(message, socket),
   orphaned: () => {
     log.warn('the supervisor is gone; finishing what is under way');
-    void stop(running?.drainTimeoutMs ?? 0);
+    void stop(running?.drainTimeoutMs ?? 0, 'stop');
   },
 });
 
@@ -52,13 +56,23 @@ process.on('uncaughtException', (error) => {
 
 link.send({ type: 'hello' });
 
-async function onMessage(message: ToWorker): Promise<void> {
+async function onMessage(message: ToWorker, socket: SocketHandle | null): Promise<void> {
   switch (message.type) {
+    case 'socket':
+      if (socket) inherited.set(message.key, socket);
+      return;
     case 'start':
       await start(message.number, message.config, message.others);
       return;
     case 'drain':
-      await stop(message.timeoutMs);
+      await stop(message.timeoutMs, 'stop');
+      return;
+    case 'retire':
+      await stop(message.timeoutMs, 'retire');
+      return;
+    case 'reopen':
+      // One that is not open yet will be opened by its name.
+      accessLog?.reopen();
       return;
     case 'status':
       if (running) link.send({ type: 'status', id: message.id, body: running.status() });
@@ -84,9 +98,9 @@ async function start(number: number, config: Config, others: boolean): Promise<v
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.maxHeaderSize);
     const { HttpServer } = await import('./http/server.js');
     // Opened by root where there is one, as other servers do: log folders belong to root.
-    const accessLog = createAccessLog(config.log, log);
+    accessLog = createAccessLog(config.log, log);
     dropPrivileges(config);
-    running = new Worker(number, config, accessLog, (site) => new HttpServer(site));
+    running = new Worker(number, config, accessLog, (site) => new HttpServer(site, native));
     await running.start(others ? PATIENT_GRACE_MS : CONNECT_GRACE_MS);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
@@ -95,8 +109,14 @@ async function start(number: number, config: Config, others: boolean): Promise<v
   }
 }
 
-async function stop(timeoutMs: number): Promise<void> {
-  const result = running ? await running.drain(timeoutMs) : { finished: 0, cut: 0 };
+/** A second call can only hasten what the first began. */
+async function stop(timeoutMs: number, ending: Ending): Promise<void> {
+  if (isLeaving) {
+    running?.hurry(timeoutMs);
+    return;
+  }
+  isLeaving = true;
+  const result = running ? await running.drain(timeoutMs, ending) : { finished: 0, cut: 0 };
   // Without glfs_fini, which takes seconds and may hang: the bricks see the connections close. Only reads were under way.
   link.send({ type: 'drained', ...result }, () => native.exitNow(0));
 }
@@ -110,18 +130,12 @@ interface PosixProcess extends NodeJS.Process {
  * Before anything is connected or listened on, so that sockets and gfapi's calls belong to that user. The supervisor has
  * found both accounts already.
  */
-function dropPrivileges({ server: { user, group } }: Config): void {
-  const uid = user === null ? null : accountId('user', user);
-  const gid = group === null ? (uid === null ? null : ownGroup(uid)) : accountId('group', group);
+function dropPrivileges({ server }: Config): void {
+  const { uid, gid } = workerIds(server);
   // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
   if (uid !== null && gid !== null) (process as PosixProcess).initgroups(uid, gid);
   if (gid !== null) process.setgid?.(gid);
   if (uid !== null) process.setuid?.(uid);
-}
-
-/** The number of the group that the accounts' database gives a user. */
-function ownGroup(uid: number): number {
-  return Number(execFileSync('id', ['-g', String(uid)], { encoding: 'utf8' }));
 }
 
 /** Who is told by Cache-Status how an answer came about. */
@@ -232,7 +246,9 @@ class Worker {
     clearTimeout(timer);
     this.#pages.start();
     const { listen } = this.config.server;
-    for (const address of listen) this.#server.listen(address, this.number);
+    for (const address of listen) this.#listen(address);
+    for (const socket of inherited.values()) socket.close();
+    inherited.clear();
     link.send({ type: 'listening', listeners: listen.map(({ text }) => text) });
     // Before anybody believes it to be ready, it is known which volumes it has.
     this.report(false);
@@ -251,6 +267,15 @@ class Worker {
     });
   }
 
+  /** On the predecessor's socket where there is one. Whoever comes after this worker is to have the socket from it. */
+  #listen(address: ListenAddress): void {
+    const key = socketKey(address, this.number);
+    const path = address.kind === 'unix' ? socketPath(address.path, this.number) : '';
+    const fd = this.#server.listen(address, path, inherited.get(key)?.fd ?? null);
+    const copy = native.duplicateSocket(fd);
+    if (copy !== -1) link.sendSocket(key, wrapSocket(copy));
+  }
+
   status(): WorkerStatus {
     const { rss, heapUsed, external } = process.memoryUsage();
     const memory = native.memory();
@@ -260,6 +285,7 @@ class Worker {
       uptimeMs: Date.now() - this.#startedAt,
       requests: this.#server.counters,
       connections: this.#server.connections,
+      logLinesLost: this.accessLog.lost,
       volumes: this.#volumes.map((volume) => ({
         name: volume.name,
         ...volume.status(),
@@ -283,8 +309,12 @@ class Worker {
     return cache ? { ...cache.stats() } : null;
   }
 
-  async drain(timeoutMs: number): Promise<{ finished: number; cut: number }> {
-    const result = await this.#server.drain(timeoutMs);
+  hurry(timeoutMs: number): void {
+    this.#server.hurry(timeoutMs);
+  }
+
+  async drain(timeoutMs: number, ending: Ending): Promise<{ finished: number; cut: number }> {
+    const result = await this.#server.drain(timeoutMs, ending);
     if (this.#reporting) clearInterval(this.#reporting);
     this.report(false);
     this.#figures.close();

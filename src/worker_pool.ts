@@ -1,6 +1,7 @@
 import type { Config } from './config/types.js';
 import type { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
+import type { Sockets } from './sockets.js';
 import {
   RESTART_TIMING,
   type RestartTiming,
@@ -12,6 +13,7 @@ import {
 const START_TRIES = 3;
 /** What a worker may take beyond its drain timeout to close its volumes and exit. */
 const GRACE_MS = 2000;
+const NO_SOCKETS: Sockets = new Map();
 
 export interface PoolOptions {
   readonly config: Config;
@@ -20,13 +22,16 @@ export interface PoolOptions {
   readonly timing?: RestartTiming;
   /** Where the workers' figures go. */
   readonly ledger: Ledger;
+  /** Whose place it takes: as long as that one accepts, its sockets are used. null: nobody's. */
+  readonly predecessor: WorkerPool | null;
   /** Once: the first worker listens. */
   readonly onListening: () => void;
   /** Once: all workers are ready. */
   readonly onReady: () => void;
   /**
-   * Once, and only before any worker was ever ready: each has failed three times. Later the pool goes on for ever, since
-   * what has worked once is likely to work again. The reasons are without repetition.
+   * Once, and only before any worker was ever ready: each has failed three times; or, where there is a predecessor that
+   * can go on, before all were ready: one has. Later the pool goes on for ever, since what has worked once is likely to work
+   * again. The reasons are without repetition.
    */
   readonly onHopeless: (reasons: readonly string[]) => void;
 }
@@ -39,9 +44,16 @@ export interface DrainResult {
   readonly inOrder: boolean;
 }
 
-/** The workers 1 to `server.workers`, kept alive. */
+/** The workers 1 to `server.workers` of one configuration, kept alive. */
 export class WorkerPool {
-  readonly #options: PoolOptions;
+  readonly config: Config;
+  /**
+   * During a reload the pool that listens on the same sockets: the one whose place this one takes, or that takes this one's.
+   * null as soon as that is over, or each would hold all that came before.
+   */
+  partner: WorkerPool | null;
+  readonly #options: Omit<PoolOptions, 'predecessor'>;
+  readonly #isSuccessor: boolean;
   readonly #slots: readonly WorkerSlot[];
   #hasListened = false;
   #hasBeenReady = false;
@@ -49,8 +61,12 @@ export class WorkerPool {
   #isHopeless = false;
 
   constructor(options: PoolOptions) {
-    this.#options = options;
-    const { config, workerFile, log, timing = RESTART_TIMING, ledger } = options;
+    const { predecessor, ...rest } = options;
+    this.partner = predecessor;
+    this.#isSuccessor = predecessor !== null;
+    this.#options = rest;
+    const { config, workerFile, log, timing = RESTART_TIMING, ledger } = rest;
+    this.config = config;
     this.#slots = Array.from(
       { length: config.server.workers },
       (_, i) =>
@@ -61,7 +77,9 @@ export class WorkerPool {
           log,
           timing,
           ledger,
-          othersServe: () => this.readyCount > 0,
+          othersServe: (isRestart) => this.#othersServe(isRestart),
+          inherited: () => this.partner?.socketsOf(i + 1) ?? NO_SOCKETS,
+          areSocketsShared: () => this.partner !== null,
           onListening: () => this.#listening(),
           onReady: () => this.#ready(),
           onDeath: () => this.#death(),
@@ -91,14 +109,27 @@ export class WorkerPool {
     await Promise.all(this.#slots.map((slot) => slot.measure()));
   }
 
-  /** Lets the workers finish within the time, and kills what is left 2 s later. Resolves when all are gone. */
-  async drain(timeoutMs: number): Promise<DrainResult> {
+  /** What the worker of this number listens on; empty where there is none, or it accepts no more. */
+  socketsOf(number: number): Sockets {
+    return this.#slots[number - 1]?.sockets ?? NO_SOCKETS;
+  }
+
+  /** Has the access log opened anew by every worker. */
+  reopenLogs(): void {
+    for (const slot of this.#slots) slot.reopenLog();
+  }
+
+  /**
+   * Lets the workers finish within the time, and kills what is left 2 s later; `retire` where others have taken over. Resolves
+   * when all are gone. May be called again to hasten it.
+   */
+  async drain(timeoutMs: number, type: 'drain' | 'retire' = 'drain'): Promise<DrainResult> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       this.kill();
     }, timeoutMs + GRACE_MS);
-    const all = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs)));
+    const all = await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs, type)));
     clearTimeout(timer);
     return {
       finished: all.reduce((sum, each) => sum + each.finished, 0),
@@ -112,6 +143,11 @@ export class WorkerPool {
     for (const slot of this.#slots) slot.kill();
   }
 
+  /** At the very first start all are wanted soon. */
+  #othersServe(isRestart: boolean): boolean {
+    return (this.partner?.readyCount ?? 0) > 0 || (isRestart && this.readyCount > 0);
+  }
+
   #listening(): void {
     if (this.#hasListened) return;
     this.#hasListened = true;
@@ -122,13 +158,19 @@ export class WorkerPool {
     this.#hasBeenReady = true;
     if (this.#isWhole || this.readyCount < this.#slots.length) return;
     this.#isWhole = true;
+    this.partner = null;
     this.#options.onReady();
   }
 
   #death(): void {
-    if (this.#hasBeenReady || this.#isHopeless) return;
-    if (this.#slots.some((slot) => slot.failedStarts < START_TRIES)) return;
+    if (this.#isWhole || this.#isHopeless) return;
+    const isLost = ({ failedStarts }: WorkerSlot): boolean => failedStarts >= START_TRIES;
+    const isHopeless = this.#isSuccessor
+      ? this.#slots.some(isLost)
+      : !this.#hasBeenReady && this.#slots.every(isLost);
+    if (!isHopeless) return;
     this.#isHopeless = true;
-    this.#options.onHopeless([...new Set(this.#slots.map((slot) => slot.lastDeath))]);
+    const reasons = this.#slots.filter(isLost).map(({ lastDeath }) => lastDeath);
+    this.#options.onHopeless([...new Set(reasons)]);
   }
 }

@@ -1,8 +1,15 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Config } from './config/types.js';
-import { type FromWorker, readFromWorker, type ToWorker, type WorkerStatus } from './ipc.js';
+import {
+  type FromWorker,
+  readFromWorker,
+  sendable,
+  type ToWorker,
+  type WorkerStatus,
+} from './ipc.js';
 import type { Ledger } from './observe/ledger.js';
 import { errnoOf, type Logger } from './observe/log.js';
+import { isSocketHandle, type SocketHandle, type Sockets } from './sockets.js';
 
 /** Milliseconds. Passed in, so that tests need not wait. */
 export interface RestartTiming {
@@ -37,8 +44,15 @@ export interface SlotOptions {
   readonly log: Logger;
   readonly timing: RestartTiming;
   readonly ledger: Ledger;
-  /** Whether another worker answers requests. */
-  readonly othersServe: () => boolean;
+  /** Whether others answer requests meanwhile; `isRestart`: the worker takes the place of one that died. */
+  readonly othersServe: (isRestart: boolean) => boolean;
+  /** What a worker here listens on instead of opening sockets of its own; the caller's. */
+  readonly inherited: () => Sockets;
+  /**
+   * Whether others use this worker's sockets too, so that one who comes after its death must have the same: on a unix socket's
+   * path a new socket would shut out the others.
+   */
+  readonly areSocketsShared: () => boolean;
   /** Called for every `listening` and every `ready`. */
   readonly onListening: () => void;
   readonly onReady: () => void;
@@ -73,6 +87,8 @@ interface Life {
   /** What it said in `failed`. */
   failure: string | null;
   drained: { readonly finished: number; readonly cut: number } | null;
+  /** Those it listens on, kept for its successor; closed with it, or when it is to accept no more. */
+  readonly sockets: Map<string, SocketHandle>;
 }
 
 /**
@@ -92,8 +108,11 @@ export class WorkerSlot {
   /** Counts for the back-off; reset once a worker has lasted. */
   #deaths = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** Of a worker that has died, for the next one. */
+  #left = new Map<string, SocketHandle>();
   #isStopping = false;
-  #onGone: ((farewell: Farewell) => void) | null = null;
+  /** Who waits for its end. */
+  readonly #onGone: ((farewell: Farewell) => void)[] = [];
   #statusId = 0;
   readonly #statusWaiters = new Map<number, (body: WorkerStatus) => void>();
 
@@ -124,12 +143,15 @@ export class WorkerSlot {
       isListeningToUs: false,
       failure: null,
       drained: null,
+      sockets: new Map(),
     };
     this.#life = life;
     this.#options.ledger.born(worker.id, number, worker.process.pid ?? null);
-    worker.on('message', (value: unknown) => {
+    worker.on('message', (value: unknown, handle: unknown) => {
       const message = readFromWorker(value);
-      if (message && this.#life === life) this.#heard(life, message);
+      const socket = isSocketHandle(handle) ? handle : null;
+      if (message && this.#life === life) this.#heard(life, message, socket);
+      else socket?.close();
     });
     worker.once('exit', (code: number | null, signal: string | null) =>
       afterLastMessage(worker, () => this.#ended(life, code, signal)),
@@ -144,18 +166,34 @@ export class WorkerSlot {
     });
   }
 
-  /** Sends the worker home, and no other comes. Resolves when its process is gone, which `kill` can hasten. */
-  drain(timeoutMs: number): Promise<Farewell> {
+  /** What the worker listens on, as long as it is to accept. */
+  get sockets(): Sockets {
+    const own = this.#life?.sockets;
+    return own && own.size > 0 ? own : this.#left;
+  }
+
+  /**
+   * Sends the worker home, and no other comes; `retire` where others have taken over. Resolves when its process is gone,
+   * which another call can hasten, and `kill`.
+   */
+  drain(timeoutMs: number, type: 'drain' | 'retire' = 'drain'): Promise<Farewell> {
     this.#isStopping = true;
     if (this.#timer) clearTimeout(this.#timer);
+    this.#closeLeft();
     const life = this.#life;
     if (!life) return Promise.resolve({ finished: 0, cut: 0, inOrder: true });
+    closeAll(life.sockets);
     return new Promise((resolve) => {
-      this.#onGone = resolve;
+      this.#onGone.push(resolve);
       this.#options.ledger.entered(life.worker.id, 'draining');
-      if (life.isListeningToUs) this.#tell(life, { type: 'drain', timeoutMs });
+      if (life.isListeningToUs) this.#tell(life, { type, timeoutMs });
       else life.worker.process.kill('SIGKILL');
     });
+  }
+
+  /** Has the access log's file opened anew, for a rotation. */
+  reopenLog(): void {
+    if (this.#life?.isListeningToUs) this.#tell(this.#life, { type: 'reopen' });
   }
 
   /** At once; no other comes. */
@@ -197,25 +235,24 @@ export class WorkerSlot {
     return heard;
   }
 
-  #tell({ worker }: Life, message: ToWorker): void {
+  #tell({ worker }: Life, message: ToWorker, socket?: SocketHandle): void {
     // It may have died this moment; its exit says so.
-    if (worker.isConnected()) worker.send(message, undefined, () => undefined);
+    if (worker.isConnected()) worker.send(message, socket && sendable(socket), () => undefined);
   }
 
-  #heard(life: Life, message: FromWorker): void {
-    const { config, log } = this.#options;
+  #heard(life: Life, message: FromWorker, socket: SocketHandle | null): void {
+    const { log } = this.#options;
     switch (message.type) {
       case 'hello':
-        life.isListeningToUs = true;
-        this.#tell(life, {
-          type: 'start',
-          number: this.number,
-          config,
-          // At the first start all are wanted soon.
-          others: this.restarts > 0 && this.#options.othersServe(),
-        });
+        this.#begin(life);
+        break;
+      case 'socket':
+        if (!socket) break;
+        life.sockets.set(message.key, socket);
+        if (this.#isStopping) closeAll(life.sockets);
         break;
       case 'listening':
+        this.#closeLeft();
         log.debug(`worker ${this.number} listens`, { listeners: message.listeners });
         this.#options.onListening();
         break;
@@ -240,6 +277,15 @@ export class WorkerSlot {
     }
   }
 
+  #begin(life: Life): void {
+    const { config, othersServe, inherited } = this.#options;
+    life.isListeningToUs = true;
+    const sockets = this.#left.size > 0 ? this.#left : inherited();
+    for (const [key, socket] of sockets) this.#tell(life, { type: 'socket', key }, socket);
+    const others = othersServe(this.restarts > 0);
+    this.#tell(life, { type: 'start', number: this.number, config, others });
+  }
+
   #becameReady(life: Life): void {
     if (life.readyMs !== null) return;
     life.readyMs = performance.now();
@@ -258,11 +304,12 @@ export class WorkerSlot {
     this.#options.ledger.died(life.worker.id);
     if (this.#life !== life) return;
     this.#life = null;
+    if (life.sockets.size > 0) this.#leave(life.sockets);
     const cause = signal === null ? `exited with status ${code}` : `was killed by ${signal}`;
     if (this.#isStopping) {
       const inOrder = !life.isListeningToUs || (signal === null && code === 0);
       if (!inOrder) this.#options.log.error(`worker ${this.number} ${cause} while it was draining`);
-      this.#onGone?.({ finished: 0, cut: 0, ...life.drained, inOrder });
+      this.#gone({ finished: 0, cut: 0, ...life.drained, inOrder });
       return;
     }
     const now = performance.now();
@@ -276,12 +323,27 @@ export class WorkerSlot {
 
   #died(cause: string): void {
     if (this.#isStopping) {
-      this.#onGone?.({ finished: 0, cut: 0, inOrder: true });
+      this.#gone({ finished: 0, cut: 0, inOrder: true });
       return;
     }
     this.failedStarts += 1;
     this.lastDeath = cause;
     this.#plan(cause);
+  }
+
+  #leave(sockets: Map<string, SocketHandle>): void {
+    this.#closeLeft();
+    if (this.#options.areSocketsShared()) this.#left = sockets;
+    else closeAll(sockets);
+  }
+
+  #closeLeft(): void {
+    closeAll(this.#left);
+    this.#left = new Map();
+  }
+
+  #gone(farewell: Farewell): void {
+    for (const resolve of this.#onGone.splice(0)) resolve(farewell);
   }
 
   #plan(story: string): void {
@@ -296,6 +358,12 @@ export class WorkerSlot {
     }, delay);
     this.#options.onDeath();
   }
+}
+
+/** The kernel gives those who come to the address to others from then on, or refuses them. */
+function closeAll(sockets: Map<string, SocketHandle>): void {
+  for (const socket of sockets.values()) socket.close();
+  sockets.clear();
 }
 
 /**

@@ -140,7 +140,7 @@ export const server = {
     'pid-file': optional(
       localPath,
       'none',
-      "File that the supervisor's process number is written to.",
+      "File that the supervisor's process number is written to; `gfserve reload` looks there. Can't be changed by a reload.",
     ),
   },
 } as const satisfies SectionSpec;

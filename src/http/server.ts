@@ -2,6 +2,7 @@
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import { chmodSync, rmSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ListenAddress } from '../config/types.js';
 import type { Counters, Site } from './exchange.js';
 import { handle, handleGet } from './pipeline.js';
@@ -21,6 +22,23 @@ export interface DrainResult {
   readonly cut: number;
 }
 
+/** What of the process's descriptors uWebSockets.js does not tell. */
+export interface Descriptors {
+  listeningSockets(): number[];
+  /** Puts the socket behind `other` behind `fd` too. */
+  replaceSocket(fd: number, other: number): boolean;
+}
+
+/** How connections end when their server does. */
+export type Ending =
+  /** Idle ones are closed as soon as no request is under way, and unix sockets are removed: nobody is there any more. */
+  | 'stop'
+  /**
+   * Others serve on the same addresses: a connection is closed with the answer to its next request, which says so, or by
+   * uWebSockets.js once it has been idle for 10 s. Closed at any other time, it could meet a request on its way.
+   */
+  | 'retire';
+
 export class HttpServer {
   readonly #app = App();
   readonly #sockets: us_listen_socket[] = [];
@@ -28,11 +46,18 @@ export class HttpServer {
   readonly #paths: string[] = [];
   #connections = 0;
   #accepted = 0;
+  #ending: Ending | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #isLate = false;
 
-  constructor(private readonly site: Site) {
+  constructor(
+    private readonly site: Site,
+    private readonly descriptors: Descriptors,
+  ) {
     const countConnection = (_res: unknown, change: number): void => {
       this.#connections += change;
       if (change > 0) this.#accepted += change;
+      if (this.#ending !== null) this.site.onIdle();
     };
     this.#app.filter(countConnection);
     // Which method it is costs a call to ask: uWebSockets.js knows.
@@ -54,53 +79,107 @@ export class HttpServer {
     return this.#accepted;
   }
 
-  /** Opens a listener; `workerNumber` replaces %w in a socket's path. Throws ListenError. */
-  listen(address: ListenAddress, workerNumber: number): void {
-    let opened = false;
-    const keep = (socket: us_listen_socket | false): void => {
-      if (!socket) return;
-      opened = true;
-      this.#sockets.push(socket);
-    };
-    if (address.kind === 'unix') {
-      const path = address.path.replaceAll('%w', String(workerNumber));
-      this.#app.listen_unix(keep, path);
-      if (opened) {
-        this.#paths.push(path);
-        chmodSync(path, SOCKET_MODE);
-      }
-    } else if (address.host === '') {
-      this.#app.listen(address.port, keep);
-    } else {
-      this.#app.listen(address.host, address.port, keep);
+  /**
+   * Opens a listener; `path` is that of a unix socket, of this worker. `inherited` is the descriptor of the socket that is
+   * to be used instead of a new one; it stays the caller's. Returns the listener's own. Throws ListenError.
+   */
+  listen(address: ListenAddress, path: string, inherited: number | null): number {
+    const before = new Set(this.descriptors.listeningSockets());
+    const isOpen = inherited === null ? this.#open(address, path) : this.#listenTcp('127.0.0.1', 0);
+    const fd = this.descriptors.listeningSockets().find((each) => !before.has(each));
+    if (!isOpen || fd === undefined) throw new ListenError(`cannot listen on ${address.text}`);
+    if (address.kind === 'unix') this.#paths.push(path);
+    // Before the loop has seen the socket that uWebSockets.js has made, which only was to have a descriptor.
+    if (inherited !== null && !this.descriptors.replaceSocket(fd, inherited)) {
+      throw new ListenError(`cannot take over ${address.text}`);
     }
-    if (!opened) throw new ListenError(`cannot listen on ${address.text}`);
+    return fd;
+  }
+
+  #open(address: ListenAddress, path: string): boolean {
+    if (address.kind === 'tcp') return this.#listenTcp(address.host, address.port);
+    let isOpen = false;
+    this.#app.listen_unix((socket) => {
+      isOpen = this.#keep(socket);
+    }, path);
+    if (isOpen) chmodSync(path, SOCKET_MODE);
+    return isOpen;
+  }
+
+  #listenTcp(host: string, port: number): boolean {
+    let isOpen = false;
+    const keep = (socket: us_listen_socket | false): void => {
+      isOpen = this.#keep(socket);
+    };
+    if (host === '') this.#app.listen(port, keep);
+    else this.#app.listen(host, port, keep);
+    return isOpen;
+  }
+
+  #keep(socket: us_listen_socket | false): boolean {
+    if (socket) this.#sockets.push(socket);
+    return Boolean(socket);
   }
 
   /**
-   * Stops accepting, lets what is under way finish for at most `timeoutMs`, then closes every connection. Requests that
-   * still arrive on open connections meanwhile are answered, and their connections closed.
+   * Stops accepting, and lets what is under way finish for at most `timeoutMs`; then closes every connection. Requests that
+   * still arrive on open connections meanwhile are answered, and their connections closed. Once only; `hurry` hastens it.
    */
-  async drain(timeoutMs: number): Promise<DrainResult> {
+  async drain(timeoutMs: number, ending: Ending): Promise<DrainResult> {
     const { site } = this;
     const before = site.counters.active;
     site.draining = true;
-    for (const socket of this.#sockets.splice(0)) us_listen_socket_close(socket);
-    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
+    this.#ending = ending;
+    const isDone = new Promise<void>((resolve) => {
       site.onIdle = () => {
-        if (site.counters.active > 0) return;
-        clearTimeout(timer);
+        if (this.#isBusy()) return;
+        if (this.#timer) clearTimeout(this.#timer);
         resolve();
       };
-      site.onIdle();
     });
+    this.#setDeadline(timeoutMs);
+    await this.#stopAccepting();
+    site.onIdle();
+    await isDone;
     site.onIdle = () => undefined;
     const cut = site.counters.active;
     // A turn of the loop, so that what was just written leaves uWebSockets.js' buffers.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#app.close();
     return { finished: Math.max(0, before - cut), cut };
+  }
+
+  /** Of a drain that is under way: it has become a stop, and has at most `timeoutMs` more. */
+  hurry(timeoutMs: number): void {
+    this.#removePaths();
+    this.#ending = 'stop';
+    this.#setDeadline(timeoutMs);
+    this.site.onIdle();
+  }
+
+  #isBusy(): boolean {
+    if (this.#isLate) return false;
+    return this.site.counters.active > 0 || (this.#ending === 'retire' && this.#connections > 0);
+  }
+
+  #setDeadline(timeoutMs: number): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#isLate = true;
+      this.site.onIdle();
+    }, timeoutMs);
+  }
+
+  async #stopAccepting(): Promise<void> {
+    if (this.#ending === 'stop') this.#removePaths();
+    // The kernel resets what waits to be accepted when a socket is closed. The first turn of the loop may be under way; the
+    // second accepts all there is, and this goes on right behind it.
+    await nextTurn();
+    await nextTurn();
+    for (const socket of this.#sockets.splice(0)) us_listen_socket_close(socket);
+  }
+
+  #removePaths(): void {
+    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
   }
 }

@@ -14,6 +14,11 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** The process's own: what it is given at the start, a reload can change. Children keep theirs. */
+export interface RootLogger extends Logger {
+  setLevel(level: LogConfig['level']): void;
+}
+
 /** `text` is for a terminal; `json` for everything that stores or parses. */
 export type LogStyle = 'text' | 'json';
 
@@ -32,7 +37,7 @@ export function logStyle(environment: NodeJS.ProcessEnv, isTerminal: boolean): L
 }
 
 /** The process's logger. One per process; everything else gets it, or a child of it, passed in. */
-export function createLogger(options: LogOptions): Logger {
+export function createLogger(options: LogOptions): RootLogger {
   const write = options.write ?? stderrWriter();
   const root = pino(
     {
@@ -46,7 +51,10 @@ export function createLogger(options: LogOptions): Logger {
         options.style === 'text' ? (line) => write(textLine(line)) : (line) => write(safe(line)),
     },
   );
-  return wrap(root);
+  const setLevel = (level: LogConfig['level']): void => {
+    root.level = level;
+  };
+  return { ...wrap(root), setLevel };
 }
 
 function wrap(target: Pino): Logger {

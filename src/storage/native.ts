@@ -132,6 +132,9 @@ interface Binding {
   setSpare(volume: number, threads: number): void;
   stats(volume: number, stuckAfterMs: number): NativeStats | null;
   memory(): { blocks: number; blocksInUse: number; blockBytes: number };
+  listeningSockets(): number[];
+  duplicateSocket(fd: number): number;
+  replaceSocket(fd: number, other: number): boolean;
   exitNow(status: number): never;
 }
 
@@ -350,6 +353,21 @@ export class Native {
   /** Gives idle blocks back to the kernel: half of what was not needed since the last call. */
   trim(): void {
     for (const id of this.#binding.trim(this.#blocks)) this.#blocks[id] = undefined;
+  }
+
+  /** The descriptors of this process's listening sockets. */
+  listeningSockets(): number[] {
+    return this.#binding.listeningSockets();
+  }
+
+  /** Another descriptor of the same socket, which is the caller's; -1: there is none to be had. */
+  duplicateSocket(fd: number): number {
+    return this.#binding.duplicateSocket(fd);
+  }
+
+  /** Puts the socket behind `other`, which stays the caller's, behind `fd` too, whose own socket is closed. */
+  replaceSocket(fd: number, other: number): boolean {
+    return this.#binding.replaceSocket(fd, other);
   }
 
   /** Leaves the process at once: exit handlers would race with gfapi's threads. */

@@ -11,12 +11,16 @@
  *   deaf      is ready, and answers no question
  *   alone     is ready, and not connected to its volume
  *
- * It prints `ready NUMBER PID` and, when its supervisor is gone without having said drain, `orphaned NUMBER`, and
+ * It has a socket of its own, which it leaves to its successor, for each address that it is to listen on.
+ * It prints `ready NUMBER PID` or `slow NUMBER PID`, `inherits NUMBER KEY` for each socket it got, `leaves NUMBER PID` for each
+ * that it has left, `reopens`, `drain` or `retire` with NUMBER PID for what it is told, and, when its supervisor is gone without having said drain, `orphaned NUMBER`, and
  * leaves: an end of the supervisor by kill -9 must leave no worker behind.
  */
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from '../../src/ipc.js';
 import { http, sample, volumes, workers } from '../../src/observe/metrics.js';
+import { type SocketHandle, socketKey } from '../../src/sockets.js';
 
 const mode = readFileSync(process.env.FAKE_WORKER_MODE ?? '', 'utf8').trim();
 if (mode === 'crashes') process.exit(3);
@@ -58,22 +62,65 @@ function start(message: ToWorker & { type: 'start' }): void {
     link.send({ type: 'failed', code: 'GFS_LISTEN', message }, () => process.exit(1));
     return;
   }
+  for (const address of message.config.server.listen) leave(socketKey(address, number));
   link.send({ type: 'listening', listeners: message.config.server.listen.map(({ text }) => text) });
-  if (mode === 'slow') return;
+  if (mode === 'slow') {
+    say('slow');
+    return;
+  }
   report(false);
   link.send({ type: 'ready' });
   process.stdout.write(`ready ${number} ${process.pid}\n`);
 }
 
+const inherited = new Map<string, SocketHandle>();
+
+/** To whoever comes after it: the socket that it got, or an own one that listens on a port that nobody knows. */
+function leave(key: string): void {
+  const socket = inherited.get(key);
+  if (socket) {
+    process.stdout.write(`inherits ${number} ${key}\n`);
+    link.sendSocket(key, socket);
+    say('leaves');
+    return;
+  }
+  const server = net.createServer().listen({ host: '127.0.0.1', port: 0, exclusive: true }, () => {
+    link.sendSocket(key, (server as unknown as { _handle: SocketHandle })._handle);
+    say('leaves');
+  });
+}
+
+function say(word: string): void {
+  process.stdout.write(`${word} ${number} ${process.pid}\n`);
+}
+
 const link = joinSupervisor({
-  message(message) {
-    if (message.type === 'start') start(message);
-    else if (message.type === 'status') {
-      if (mode !== 'deaf') link.send({ type: 'status', id: message.id, body: status() });
-    } else if (message.type === 'measure') {
-      if (mode !== 'deaf') report(true);
-    } else if (mode !== 'stubborn') {
-      link.send({ type: 'drained', finished: 2, cut: 1 }, () => process.exit(0));
+  message(message, socket) {
+    switch (message.type) {
+      case 'socket':
+        if (socket) inherited.set(message.key, socket);
+        break;
+      case 'start':
+        start(message);
+        break;
+      case 'status':
+        if (mode !== 'deaf') link.send({ type: 'status', id: message.id, body: status() });
+        break;
+      case 'measure':
+        if (mode !== 'deaf') report(true);
+        break;
+      case 'reopen':
+        say('reopens');
+        break;
+      case 'drain':
+      case 'retire':
+        say(message.type);
+        if (mode !== 'stubborn') {
+          link.send({ type: 'drained', finished: 2, cut: 1 }, () => process.exit(0));
+        }
+        break;
+      default:
+        message satisfies never;
     }
   },
   orphaned() {

@@ -59,13 +59,34 @@ export async function until(
   return performance.now() - start;
 }
 
+function iniText(options: GfserveOptions, dir: string, port: number, adminPort: number): string {
+  const has = (section: string): boolean =>
+    new RegExp(`^\\[${section}\\]`, 'm').test(options.config);
+  return `[server]
+listen[] = 127.0.0.1:${port}
+workers = ${options.workers ?? 1}
+pid-file = ${dir}/gfserve.pid
+${options.server ?? ''}
+[admin]
+listen = 127.0.0.1:${adminPort}
+${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NEVER_UNASKED}${options.config}`;
+}
+
+/** What /status says of reloads. */
+export interface ReloadCounts {
+  readonly applied: number;
+  readonly failed: number;
+  readonly underWay: boolean;
+  readonly last: { readonly outcome: string; readonly problems: readonly string[] } | null;
+}
+
 export class Gfserve {
   readonly exited: Promise<Exit>;
   #log = '';
 
   private constructor(
     private readonly child: ChildProcess,
-    private readonly dir: string,
+    readonly dir: string,
     readonly port: number,
     readonly adminPort: number,
   ) {
@@ -85,16 +106,7 @@ export class Gfserve {
     const port = await freePort();
     const adminPort = await freePort();
     const ini = join(dir, 'server.ini');
-    const has = (section: string): boolean =>
-      new RegExp(`^\\[${section}\\]`, 'm').test(options.config);
-    const text = `[server]
-listen[] = 127.0.0.1:${port}
-workers = ${options.workers ?? 1}
-${options.server ?? ''}
-[admin]
-listen = 127.0.0.1:${adminPort}
-${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NEVER_UNASKED}${options.config}`;
-    await writeFile(ini, text);
+    await writeFile(ini, iniText(options, dir, port, adminPort));
     const child = spawn(process.execPath, [CLI, '--config', ini], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, GFSERVE_LOG_STYLE: 'text', NODE_OPTIONS: '' },
@@ -148,6 +160,53 @@ ${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NEVER_UNASKED}
     const [worker] = await this.workers();
     if (!worker) throw new Error('no worker answers');
     return worker;
+  }
+
+  /** What the next reload finds, on the same ports. */
+  async configure(options: GfserveOptions): Promise<void> {
+    await this.write(iniText(options, this.dir, this.port, this.adminPort));
+  }
+
+  /** The configuration's file, whatever is to be in it. */
+  async write(text: string): Promise<void> {
+    await writeFile(join(this.dir, 'server.ini'), text);
+  }
+
+  async reloads(): Promise<ReloadCounts> {
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}/status`);
+    return ((await response.json()) as { reloads: ReloadCounts }).reloads;
+  }
+
+  /** Reloads by SIGHUP; waits until that has ended. Not while another is under way. */
+  async sighup(): Promise<NonNullable<ReloadCounts['last']>> {
+    const before = await this.reloads();
+    this.child.kill('SIGHUP');
+    let now = before;
+    await until('the reload has ended', 30_000, async () => {
+      now = await this.reloads();
+      return now.applied + now.failed > before.applied + before.failed;
+    });
+    if (!now.last) throw new Error('no reload has ended');
+    return now.last;
+  }
+
+  /** `gfserve reload`, and what it said. */
+  async reload(): Promise<{ readonly code: number | null; readonly output: string }> {
+    const child = spawn(
+      process.execPath,
+      [CLI, 'reload', '--config', join(this.dir, 'server.ini')],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, NODE_OPTIONS: '' },
+      },
+    );
+    let output = '';
+    const collect = (data: Buffer): void => {
+      output += data.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    return await new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../../src/config/types.js';
+import type { Config, ConfigError } from '../../src/config/types.js';
 import { mountConfig } from './mount_config.js';
 
 const RUNNER = fileURLToPath(new URL('./run_supervisor.js', import.meta.url));
@@ -13,11 +13,12 @@ const RUNNER = fileURLToPath(new URL('./run_supervisor.js', import.meta.url));
 /** What a test changes of the configuration that `supervised` uses. */
 export interface Changes {
   readonly server?: Partial<Config['server']>;
+  readonly log?: Partial<Config['log']>;
   readonly admin?: Config['admin'];
   readonly drainTimeoutMs?: number;
 }
 
-export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {}): Config {
+export function testConfig({ server, log, admin, drainTimeoutMs = 5000 }: Changes = {}): Config {
   return {
     file: 'test.ini',
     server: {
@@ -30,7 +31,7 @@ export function testConfig({ server, admin, drainTimeoutMs = 5000 }: Changes = {
       ...server,
     },
     admin: admin ?? { listen: null },
-    log: { access: { kind: 'off' }, format: 'combined', level: 'debug' },
+    log: { access: { kind: 'off' }, format: 'combined', level: 'debug', ...log },
     limits: {
       requestTimeoutMs: 10_000,
       sendTimeoutMs: 60_000,
@@ -85,7 +86,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Polls until it holds; throws after `ms`. */
-export async function until(what: string, holds: () => boolean, ms = 8000): Promise<void> {
+export async function until(what: string, holds: () => boolean, ms = 20_000): Promise<void> {
   const end = performance.now() + ms;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`timed out: ${what}`);
@@ -103,9 +104,10 @@ export class Supervised {
 
   readonly #child: ChildProcess;
 
-  constructor(config: Config, mode = 'ok') {
+  constructor(config: Config, mode = 'ok', readyMs = 60_000) {
     this.setMode(mode);
-    this.#child = spawn(process.execPath, [RUNNER, JSON.stringify(config)], {
+    this.configure(config);
+    this.#child = spawn(process.execPath, [RUNNER, this.#file, String(readyMs)], {
       env: { ...process.env, NODE_OPTIONS: '', FAKE_WORKER_MODE: join(this.folder, 'mode') },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -123,6 +125,20 @@ export class Supervised {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  get #file(): string {
+    return join(this.folder, 'config.json');
+  }
+
+  /** What the next reload finds. */
+  configure(config: Config): void {
+    writeFileSync(this.#file, JSON.stringify({ ok: true, config }));
+  }
+
+  /** The next reload finds a file with these errors. */
+  spoil(...errors: ConfigError[]): void {
+    writeFileSync(this.#file, JSON.stringify({ ok: false, errors }));
   }
 
   /** For the workers that start from now on. */

@@ -36,7 +36,7 @@ test.each([
   ['nobody imports the worker', /./, /^worker\.ts$/],
   [
     'the supervisor loads neither uWebSockets.js nor the addon',
-    /^(supervisor|worker_pool|worker_slot|admin|ipc|preflight|readiness|service_figures)\.ts$/,
+    /^(supervisor|generations|worker_pool|worker_slot|reload|reload_\w+|signals|sockets|accounts|admin|admin_port|ipc|preflight|readiness|service_figures)\.ts$/,
     /^(http|storage)\/|uWebSockets/,
   ],
   [
@@ -78,11 +78,14 @@ test('in C++ only the environment and its exports see napi.h, and what stands al
   const sees = includes.filter(({ names }) => names.includes('environment.h'));
   expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
-    if (!/^(thread_pool|completion_queue|handle_cache|block_pool)\./.test(file)) continue;
+    if (!/^(thread_pool|completion_queue|handle_cache|block_pool|sockets)\./.test(file)) continue;
     const own = file.replace(/\..*/, '.h');
     expect(
       names.filter(
-        (name) => name.endsWith('.h') && name !== own && !/^(sys\/mman|pthread)\.h$/.test(name),
+        (name) =>
+          name.endsWith('.h') &&
+          name !== own &&
+          !/^(sys\/(mman|socket)|pthread|dirent|fcntl|unistd)\.h$/.test(name),
       ),
     ).toEqual([]);
   }

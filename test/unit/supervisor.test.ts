@@ -142,15 +142,6 @@ describe('stop', () => {
     expect(s.stderr).toContain('4 requests finished');
   });
 
-  test('SIGHUP says that there is no reload yet, and serving goes on', async () => {
-    const s = await run().ready();
-    s.kill('SIGHUP');
-    await s.says(/SIGHUP: reload is not available yet/);
-    s.kill('SIGTERM');
-    expect(await s.exit).toEqual({ code: 0, signal: null });
-    expect(allPids(s)).toHaveLength(2);
-  });
-
   test("workers leave by themselves after the supervisor's kill -9", async () => {
     const s = await run().ready();
     s.kill('SIGKILL');

@@ -17,6 +17,7 @@ const body: WorkerStatus = {
   uptimeMs: 3,
   requests: { total: 4, active: 0 },
   connections: 5,
+  logLinesLost: 6,
   volumes: [
     {
       name: 'a',
@@ -33,6 +34,9 @@ const body: WorkerStatus = {
 const toWorker: ToWorker[] = [
   { type: 'start', number: 1, config: testConfig(), others: true },
   { type: 'drain', timeoutMs: 0 },
+  { type: 'retire', timeoutMs: 1 },
+  { type: 'reopen' },
+  { type: 'socket', key: 'tcp::80' },
   { type: 'status', id: 1 },
   { type: 'measure' },
 ];
@@ -40,6 +44,7 @@ const fromWorker: FromWorker[] = [
   { type: 'hello' },
   { type: 'listening', listeners: ['http://[::1]:80', 'unix:/s'] },
   { type: 'ready' },
+  { type: 'socket', key: 'unix:/s' },
   { type: 'failed', code: 'GFS_LISTEN', message: 'why' },
   { type: 'status', id: 1, body },
   { type: 'metrics', asked: true, samples: [sample(http.active, [], 1)] },
@@ -69,12 +74,12 @@ test('a message that lacks a field, or has a wrong one, is none', () => {
     ]);
   for (const each of toWorker.flatMap(broken)) expect(readToWorker(each)).toBeNull();
   for (const each of fromWorker.flatMap(broken)) expect(readFromWorker(each)).toBeNull();
-  const { connections, ...without } = body;
+  const { connections, logLinesLost, ...without } = body;
   for (const each of broken(without)) {
     expect(readFromWorker({ type: 'status', id: 1, body: each })).toBeNull();
   }
   expect(readFromWorker({ type: 'status', id: 1, body: without })).not.toBeNull();
-  expect(connections).toBe(5);
+  expect([connections, logLinesLost]).toEqual([5, 6]);
 });
 
 test.each<[string, unknown]>([
