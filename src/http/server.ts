@@ -159,7 +159,9 @@ export class HttpServer {
 
   #isBusy(): boolean {
     if (this.#isLate) return false;
-    return this.site.counters.active > 0 || (this.#ending === 'retire' && this.#connections > 0);
+    // As long as it accepts there may be another connection in a moment.
+    if (this.#sockets.length > 0 || this.site.counters.active > 0) return true;
+    return this.#ending === 'retire' && this.#connections > 0;
   }
 
   #setDeadline(timeoutMs: number): void {

@@ -145,6 +145,30 @@ async function refusal(port: number): Promise<string> {
   }
 }
 
+test('clients that come for one request only are all served, whichever worker they meet', async () => {
+  const server = await Gfserve.start({ config: siteWith(), workers: 2 });
+  // So few at a time that a retiring worker often has none: it must not take that for the end while it accepts.
+  const load = new KeepAliveLoad({
+    where: { port: server.port },
+    url: '/f.txt',
+    expected: '200 content',
+    connections: 4,
+    pauseMs: 0,
+    perConnection: 1,
+  });
+  try {
+    for (let round = 0; round < 8; round += 1) {
+      expect((await server.sighup()).outcome).toBe('applied');
+    }
+    const counts = await load.stop();
+    expect(counts).toMatchObject(untouched);
+    expect(counts.right).toBeGreaterThan(500);
+  } finally {
+    await load.stop();
+    expect((await server.stop()).code).toBe(0);
+  }
+}, 120_000);
+
 test('workers up and down, a port more and a port less; connections that are kept lose nothing', async () => {
   const server = await Gfserve.start({ config: siteWith(), workers: 1 });
   const common = { url: '/f.txt', expected: '200 content', connections: 16, pauseMs: 20 };
