@@ -107,13 +107,13 @@ export const charsetName: ValueType<string> = matching(
   'the name of a character set, such as utf-8',
 );
 
-/** `*-client-*.event-threads=2`: the xlators' names can have dots, the option's can't. */
+/** `*-client-*.ping-timeout=4`: the xlators' names can have dots, the option's can't. */
 export const xlatorOption: ValueType<XlatorOption> = {
   words: '`xlator.option=value`',
   parse: (text) => {
     const [, xlator, key, value] = /^([^=\s]+)\.([^.=\s]+)=(\S.*)$/s.exec(text) ?? [];
     return xlator === undefined || key === undefined || value === undefined
-      ? bad(`${quote(text)} is not xlator.option=value, such as *-client-*.event-threads=2`)
+      ? bad(`${quote(text)} is not xlator.option=value, such as *-client-*.ping-timeout=4`)
       : good({ xlator, key, value });
   },
 };

@@ -166,7 +166,7 @@ const refused: readonly Row[] = [
   ['index', indexName, 'x'.repeat(256), 'is longer than 255 bytes'],
   ['charset', charsetName, 'utf 8', 'is not the name of a character set'],
   ['charset', charsetName, 'utf-8\r\nX: y', 'is not the name of a character set'],
-  ['xlator', xlatorOption, 'event-threads=2', 'is not xlator.option=value'],
+  ['xlator', xlatorOption, 'ping-timeout=4', 'is not xlator.option=value'],
   ['xlator', xlatorOption, 'a.b', 'is not xlator.option=value'],
   ['xlator', xlatorOption, 'a.b=', 'is not xlator.option=value'],
   ['xlator', xlatorOption, 'a.b = c', 'is not xlator.option=value'],
