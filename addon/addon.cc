@@ -73,6 +73,7 @@ VolumeSpec ParseSpec(const Napi::Object& object) {
   VolumeSpec spec;
   spec.volname = Utf8(object.Get("volname"));
   spec.volfile = Utf8(object.Get("volfile"));
+  spec.volfile_text = Latin1(object.Env(), object.Get("volfileText"));
   spec.log_file = Utf8(object.Get("logFile"));
   spec.log_level = object.Get("logLevel").As<Napi::Number>().Int32Value();
   spec.threads = Uint32(object.Get("threads"));

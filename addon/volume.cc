@@ -9,10 +9,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <iterator>
+#include <sstream>
 #include <thread>
 #include <unordered_map>
 #include <utility>
+
+#include "memory_file.h"
 
 namespace gfserve {
 
@@ -47,6 +51,13 @@ constexpr std::chrono::seconds kThreadsBegin{2};
 void End(glfs_t* fs, std::chrono::steady_clock::time_point opened) {
   std::this_thread::sleep_until(opened + kThreadsBegin);
   glfs_fini(fs);
+}
+
+// Empty where it can't be read: libgfapi will say why.
+std::string TextOf(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
 }
 
 }  // namespace
@@ -115,8 +126,11 @@ void Volume::Connect(std::function<void(const ConnectResult&)> done) {
 
 ConnectResult Volume::Init() {
   const auto start = std::chrono::steady_clock::now();
-  int err = OpenFs(false);
-  if (err == 0 && TrustsStaleNames(Volfile())) {
+  layout_ = spec_.volfile_text;
+  if (layout_.empty() && !spec_.volfile.empty()) layout_ = TextOf(spec_.volfile);
+  without_md_cache_ = !layout_.empty() && TrustsStaleNames(layout_);
+  int err = OpenFs(without_md_cache_);
+  if (err == 0 && !without_md_cache_ && TrustsStaleNames(Volfile())) {
     // An option can only be set before glfs_init. Ending the first takes seconds: not here.
     StartDetached("gfs-close", [fs = std::exchange(fs_, nullptr), opened = opened_] { End(fs, opened); });
     without_md_cache_ = true;
@@ -145,7 +159,12 @@ int Volume::OpenFs(bool without_md_cache) {
   fs_ = glfs_new(spec_.volname.c_str());
   if (!fs_) return failure();
   if (glfs_set_logging(fs_, spec_.log_file.c_str(), spec_.log_level) != 0) return failure();
-  if (!spec_.volfile.empty() && glfs_set_volfile(fs_, spec_.volfile.c_str()) != 0) return failure();
+  // Of a file libgfapi makes one graph, for good. By a volfile server it would hear of each change and exchange its graph, of
+  // which nothing is given back and which races with calls (docs/adr/0010-static-graphs.md).
+  const MemoryFile layout(layout_);
+  if (!layout.ok()) return failure();
+  const std::string volfile = layout_.empty() ? spec_.volfile : layout.path();
+  if (!volfile.empty() && glfs_set_volfile(fs_, volfile.c_str()) != 0) return failure();
   for (const auto& server : spec_.servers) {
     if (glfs_set_volfile_server(fs_, server.transport.c_str(), server.host.c_str(), server.port) != 0) {
       return failure();
@@ -162,6 +181,9 @@ int Volume::OpenFs(bool without_md_cache) {
   // ENOMEM and writes to where its variable happens to point (open_count, mended in GlusterFS 11). What it put off and
   // nobody read leaves a frame for ever, for which glfs_fini waits. For us it saves nothing: whoever opens reads.
   if (glfs_set_xlator_option(fs_, "*-open-behind", "pass-through", "on") != 0) return failure();
+  // glfs_fini waits for the first of libgfapi's event threads alone. The others say that they are ending, and then log and free
+  // something by a context that may be gone (event_dispatch_epoll_worker): the process dies. So there is one.
+  if (glfs_set_xlator_option(fs_, "*-client-*", "event-threads", "1") != 0) return failure();
   if (without_md_cache &&
       glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
     return failure();
@@ -271,6 +293,7 @@ bool Volume::TrustsStaleNames(const std::string& volfile) {
 // A null buffer asks for the size, which comes back negative. Both are a function of the graph in use, and what is copied is
 // as long as the buffer, whatever there is: where the size is another afterwards, it was of two graphs.
 std::string Volume::Volfile() const {
+  if (!layout_.empty()) return layout_;
   const auto size_now = [this] { return -glfs_get_volfile(fs_, nullptr, 0); };
   for (int attempt = 0; attempt < kMostVolfileLooks; ++attempt) {
     const ssize_t size = size_now();

@@ -37,8 +37,9 @@ struct VolumeSpec {
     std::string xlator, key, value;
   };
   std::string volname;
-  std::vector<Server> servers;  // used when volfile is empty
-  std::string volfile;
+  std::vector<Server> servers;  // asked by libgfapi when there is neither volfile_text nor volfile
+  std::string volfile;          // a path
+  std::string volfile_text;     // used in its place
   std::vector<Option> options;
   std::string log_file;
   int log_level;             // GF_LOG_* of gfapi: 4 is error, 5 warning, 7 info
@@ -170,7 +171,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   // Any thread.
   Stats stats(std::chrono::milliseconds stuck_after = std::chrono::milliseconds::max());
 
-  // On pool threads: the layout that is in use now, as text; empty when libgfapi does not give it.
+  // On pool threads: the layout that is in use now, as text; empty when libgfapi does not give it. It only ever changes
+  // where libgfapi has asked a volfile server by itself.
   std::string Volfile() const;
   // Whether another layout came since the last call, or the first one: then what is held is looked up anew.
   bool NoticeVolfile(const std::string& volfile);
@@ -227,6 +229,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::chrono::steady_clock::time_point opened_;  // when glfs_init returned
   std::shared_ptr<Handle> root_;
   std::unique_ptr<ThreadPool> pool_;
+  std::string layout_;  // what was given to libgfapi; empty where it asks for it
   std::unique_ptr<ThreadPool> aside_;  // as constant once state_ is not kReady; null until it is needed
   bool without_md_cache_ = false;
   const std::shared_ptr<Listener> listener_;

@@ -107,13 +107,13 @@ export const charsetName: ValueType<string> = matching(
   'the name of a character set, such as utf-8',
 );
 
-/** `*-client-*.ping-timeout=4`: the xlators' names can have dots, the option's can't. */
+/** `*-client-*.frame-timeout=600`: the xlators' names can have dots, the option's can't. */
 export const xlatorOption: ValueType<XlatorOption> = {
   words: '`xlator.option=value`',
   parse: (text) => {
     const [, xlator, key, value] = /^([^=\s]+)\.([^.=\s]+)=(\S.*)$/s.exec(text) ?? [];
     return xlator === undefined || key === undefined || value === undefined
-      ? bad(`${quote(text)} is not xlator.option=value, such as *-client-*.ping-timeout=4`)
+      ? bad(`${quote(text)} is not xlator.option=value, such as *-client-*.frame-timeout=600`)
       : good({ xlator, key, value });
   },
 };

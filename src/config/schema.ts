@@ -269,7 +269,7 @@ export const volume = {
     ),
     'xlator-option': list(
       xlatorOption,
-      'An option for the xlators whose names match, such as `*-client-*.ping-timeout=4`. What stands behind the last dot before the `=` is the option.',
+      'An option for the xlators whose names match, such as `*-client-*.frame-timeout=600`. What stands behind the last dot before the `=` is the option.',
     ),
     required: byDefault(
       oneOf('yes', 'no'),

@@ -1,11 +1,10 @@
-/** One attempt to connect a volume: probe its servers, then glfs_init through those that answer. */
+/** One attempt to connect a volume: get its volume file from one of its servers, then glfs_init by that. */
+import { access } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { VolfileServer, VolumeConfig } from '../config/types.js';
 import type { Native, NativeSpec } from './native.js';
 import { type ProbeResult, probeAll } from './probe.js';
-
-/** How long a volfile server may take to answer the probe. */
-export const PROBE_TIMEOUT_MS = 1500;
+import { describeProbe, FOLLOWER_TIMES, type VolfileFollower } from './volfile/follower.js';
 
 /** glfs_object_t kept per volume; each takes 1.8 KiB, most of it for its inode in libgfapi's own caches. */
 const FEWEST_HANDLES = 16_384;
@@ -30,8 +29,18 @@ const GFAPI_LOG_LEVELS = {
   trace: 9,
 } as const;
 
+/** SECURE_ACCESS_FILE of GlusterFS: where it exists, glusterd is spoken to by TLS. */
+const SECURE_ACCESS_FILE = '/var/lib/glusterd/secure-access';
+
 export type AttemptResult =
-  | { readonly ok: true; readonly volume: number; readonly ms: number; readonly server: string }
+  | {
+      readonly ok: true;
+      readonly volume: number;
+      readonly ms: number;
+      readonly server: string;
+      /** The volume file that it works by for good; null where libgfapi asks the servers, and follows changes, by itself. */
+      readonly volfile: string | null;
+    }
   | {
       readonly ok: false;
       readonly ms: number;
@@ -45,9 +54,6 @@ export interface Abandoned {
   pending: number;
 }
 
-const describe = (result: ProbeResult): string =>
-  result.alive ? `${result.server.text} answered` : `${result.server.text} ${result.reason}`;
-
 const errnoNames = new Map<number, string>(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),
 );
@@ -59,12 +65,29 @@ const errnoNames = new Map<number, string>(
  */
 const clientPingTimeout = (seconds: number): number => Math.floor((seconds - 1) / 2);
 
+/** What libgfapi makes its graph from. */
+type Source =
+  | { readonly kind: 'file'; readonly server: string }
+  | { readonly kind: 'text'; readonly server: string; readonly text: string }
+  /** It asks one of them itself, the first one first. */
+  | {
+      readonly kind: 'servers';
+      readonly server: string;
+      readonly servers: readonly VolfileServer[];
+    };
+
+interface NoSource {
+  readonly kind: 'none';
+  readonly reason: string;
+}
+
 function nativeSpec(
   config: VolumeConfig,
-  servers: readonly VolfileServer[],
+  source: Source,
   maxQueue: number,
   cacheBytes: number,
 ): NativeSpec {
+  const servers = source.kind === 'servers' ? source.servers : [];
   return {
     volname: config.volname,
     servers: servers.map((server) =>
@@ -73,6 +96,7 @@ function nativeSpec(
         : { transport: 'tcp', host: server.host, port: server.port },
     ),
     volfile: config.volfile ?? '',
+    volfileText: source.kind === 'text' ? source.text : '',
     options: [
       {
         xlator: '*-client-*',
@@ -93,14 +117,18 @@ function nativeSpec(
   };
 }
 
+function specFailure(config: VolumeConfig, server: string, errno: number): string {
+  return errnoNames.get(errno) === 'ENOENT'
+    ? `${server} knows no volume "${config.volname}": is it created and started?`
+    : initFailure(config, server, errno);
+}
+
 function initFailure(config: VolumeConfig, server: string, errno: number): string {
   const name = errnoNames.get(errno) ?? 'no errno';
   const hint = config.logFile
     ? `; see ${config.logFile}`
     : "; set log-file in the volume's section to see why";
   if (config.volfile) return `the volume file ${config.volfile} could not be used (${name})${hint}`;
-  if (name === 'ENOENT')
-    return `${server} knows no volume "${config.volname}": is it created and started?`;
   return `${server} answered, but the volume "${config.volname}" could not be connected (${name})${hint}`;
 }
 
@@ -112,8 +140,11 @@ export interface AttemptOptions {
   /** For libgfapi's part, after the probe. */
   readonly timeoutMs: number;
   readonly abandoned: Abandoned;
-  /** Servers to try last, although they answered: they were first when an attempt got stuck. */
+  /** Servers that libgfapi is to ask last, although they answered: they were first when an attempt got stuck. */
   readonly avoid: ReadonlySet<string>;
+  readonly volfiles: VolfileFollower;
+  /** Why libgfapi has to ask the servers by itself. */
+  note(reason: string): void;
 }
 
 /** Never rejects. On failure nothing is left that the caller would have to close. */
@@ -123,54 +154,96 @@ export async function attemptConnect(
 ): Promise<AttemptResult> {
   const start = performance.now();
   const elapsed = (): number => performance.now() - start;
-  let order: readonly VolfileServer[] = [];
-  let first = config.volfile ?? '';
-  if (config.volfile === null) {
-    const probes = await probeAll(config.servers, PROBE_TIMEOUT_MS);
-    if (!probes.some((result) => result.alive)) {
-      const reason = `no volfile server is there: ${probes.map(describe).join('; ')}`;
-      return { ok: false, ms: elapsed(), reason };
-    }
-    const rank = (result: ProbeResult): number =>
-      result.alive ? Number(options.avoid.has(result.server.text)) : 2;
-    order = [...probes].sort((a, b) => rank(a) - rank(b)).map((result) => result.server);
-    first = order[0]?.text ?? '';
+  const source = await findSource(config, options);
+  if (source.kind === 'none') return { ok: false, ms: elapsed(), reason: source.reason };
+  return await initialise(config, source, options, elapsed);
+}
+
+async function findSource(
+  config: VolumeConfig,
+  options: AttemptOptions,
+): Promise<Source | NoSource> {
+  if (config.volfile !== null) return { kind: 'file', server: config.volfile };
+  const isEncrypted = await access(SECURE_ACCESS_FILE).then(
+    () => true,
+    () => false,
+  );
+  if (isEncrypted) {
+    options.note(`${SECURE_ACCESS_FILE} is there, and TLS to glusterd is libgfapi's`);
+    return inOrder(config.servers, options.avoid);
   }
-  return await initialise(config, order, first, options, elapsed);
+  const fetched = await options.volfiles.fetch();
+  if (fetched.ok) return { kind: 'text', ...fetched.volfile };
+  switch (fetched.kind) {
+    case 'unreachable':
+      return { kind: 'none', reason: fetched.reason };
+    case 'refused':
+      // The volume needs a newer client than GETSPEC was asked for: libgfapi may be one.
+      if (fetched.errno === constants.errno.ENOTSUP) {
+        options.note(`${fetched.server} gives its volume file to newer clients only`);
+        return await liveFirst(config.servers, options.avoid);
+      }
+      return { kind: 'none', reason: specFailure(config, fetched.server, fetched.errno) };
+    default: {
+      const impossible: never = fetched;
+      throw new Error(`unknown result ${String(impossible)}`);
+    }
+  }
+}
+
+function inOrder(servers: readonly VolfileServer[], avoid: ReadonlySet<string>): Source {
+  const rank = ({ text }: VolfileServer): number => Number(avoid.has(text));
+  const order = [...servers].sort((a, b) => rank(a) - rank(b));
+  return { kind: 'servers', server: order[0]?.text ?? '', servers: order };
+}
+
+async function liveFirst(
+  servers: readonly VolfileServer[],
+  avoid: ReadonlySet<string>,
+): Promise<Source | NoSource> {
+  const probes = await probeAll(servers, FOLLOWER_TIMES.probeMs);
+  if (!probes.some(({ alive }) => alive)) {
+    const reason = `no volfile server is there: ${probes.map(describeProbe).join('; ')}`;
+    return { kind: 'none', reason };
+  }
+  const rank = ({ alive, server }: ProbeResult): number =>
+    alive ? Number(avoid.has(server.text)) : 2;
+  const order = [...probes].sort((a, b) => rank(a) - rank(b)).map(({ server }) => server);
+  return { kind: 'servers', server: order[0]?.text ?? '', servers: order };
 }
 
 function initialise(
   config: VolumeConfig,
-  order: readonly VolfileServer[],
-  first: string,
+  source: Source,
   options: AttemptOptions,
   elapsed: () => number,
 ): Promise<AttemptResult> {
   const { native, abandoned, timeoutMs } = options;
+  const { server } = source;
+  const volfile = source.kind === 'text' ? source.text : null;
   return new Promise((resolve) => {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       abandoned.pending += 1;
       native.close(volume);
-      const reason = `${first} answered, but connecting did not end within ${timeoutMs / 1000} s`;
-      resolve({ ok: false, ms: elapsed(), reason, stuck: first });
+      const reason = `${server} answered, but connecting did not end within ${timeoutMs / 1000} s`;
+      resolve({ ok: false, ms: elapsed(), reason, stuck: server });
     }, timeoutMs);
-    const volume = native.connect(
-      nativeSpec(config, order, options.maxQueue, options.cacheBytes),
-      (event) => {
-        if (late) {
-          if (event.kind === 'closed') abandoned.pending -= 1;
-          return;
-        }
-        clearTimeout(timer);
-        if (event.kind === 'connected') {
-          resolve({ ok: true, volume, ms: elapsed(), server: first });
-        } else if (event.kind === 'failed') {
-          native.close(volume);
-          resolve({ ok: false, ms: elapsed(), reason: initFailure(config, first, event.errno) });
-        }
-      },
-    );
+    const spec = nativeSpec(config, source, options.maxQueue, options.cacheBytes);
+    const volume = native.connect(spec, (event) => {
+      if (late) {
+        if (event.kind === 'closed') abandoned.pending -= 1;
+        return;
+      }
+      clearTimeout(timer);
+      if (event.kind === 'connected') {
+        resolve({ ok: true, volume, ms: elapsed(), server, volfile });
+      } else if (event.kind === 'failed') {
+        native.close(volume);
+        const explain = source.kind === 'servers' ? specFailure : initFailure;
+        resolve({ ok: false, ms: elapsed(), reason: explain(config, server, event.errno) });
+      }
+    });
   });
 }

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly threads: number;
   readonly requestTimeoutMs: number;
   readonly counters: VolumeCounters;
+  /** It takes the place of another, as the volume has changed. */
+  readonly replaces?: boolean;
 }
 
 export interface ConnectionEvents {
@@ -66,6 +68,7 @@ export class Connection implements Signs {
   ) {
     // Each thread may be stood in for by one: past that, more would only hang as well.
     this.#health = new Health(options.threads * 2);
+    if (options.replaces === true) this.#health.changed(performance.now());
     this.storage = new GlusterStorage(options.native, volume, options.deadlines, this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     options.native.listen(volume, (event) => this.#said(event));
@@ -102,6 +105,11 @@ export class Connection implements Signs {
     this.#closed = true;
     clearInterval(this.#timer);
     this.options.native.close(this.volume);
+  }
+
+  /** See Health.outdated. */
+  outdated(isOutdated: boolean): void {
+    this.#health.outdated(isOutdated, performance.now());
   }
 
   answered(): void {

@@ -125,6 +125,11 @@ export class GlusterStorage {
     return this.#persistence.waiting;
   }
 
+  /** Another one has taken its place: what fails is not asked for again here. */
+  supersede(): void {
+    this.#persistence.end();
+  }
+
   /** See Storage.open. */
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
     return this.#persistence.run<Opened>(

@@ -92,6 +92,8 @@ export class Health {
   #lostAtMs = Number.NEGATIVE_INFINITY;
   /** When the bricks were last seen to be others, or one of them to come or go. */
   #changedMs = Number.NEGATIVE_INFINITY;
+  /** Since when the volume has been known to have other bricks than these. */
+  #outdatedMs: number | null = null;
 
   /** `threads`: how many there are at most, with the spare ones. */
   constructor(private readonly threads: number) {}
@@ -108,6 +110,7 @@ export class Health {
 
   /** Whether a file can seem not to be there although its bricks are: not where all bricks have the same files. */
   get spreadsFiles(): boolean {
+    if (this.#outdatedMs !== null) return true;
     const [first, ...others] = [...this.bricks, ...(this.#former?.bricks ?? [])];
     if (first === undefined) return true;
     return first.needed > 1 || others.some(({ group }) => group !== first.group);
@@ -115,14 +118,27 @@ export class Health {
 
   /** Whether some files can't be found at present: what is missing may be there, and a folder may have more entries. */
   hidesFiles(nowMs: number): boolean {
-    return nowMs - this.#lostAtMs < SETTLE_MS;
+    return nowMs - this.#lostAtMs < SETTLE_MS || this.#isOutdated(nowMs);
   }
 
   /** Whether what failed just now, in a call that began at `sinceMs`, may soon be right: the volume is changing. */
   isPassing(sinceMs: number, nowMs: number): boolean {
     if (this.verdict(nowMs).state === 'down') return false;
     const changed = this.#changedMs >= sinceMs || nowMs - this.#changedMs < PASSING_MS;
-    return changed || this.#former !== null;
+    return changed || this.#former !== null || this.#isOutdated(nowMs);
+  }
+
+  /** It has come by another layout than before, just now: what fails may soon be right. */
+  changed(nowMs: number): void {
+    this.#changedMs = nowMs;
+  }
+
+  /**
+   * Whether the volume is known to have other bricks than these: what is not found may be on one of those. A connection to them
+   * takes this one's place soon, or can't be had.
+   */
+  outdated(isOutdated: boolean, nowMs: number): void {
+    this.#outdatedMs = isOutdated ? (this.#outdatedMs ?? nowMs) : null;
   }
 
   /** The volume has answered something, if only that there is no such file. */
@@ -198,6 +214,10 @@ export class Health {
       );
     }
     return reasons.length === 0 ? HEALTHY : { state: 'degraded', reason: reasons.join('; ') };
+  }
+
+  #isOutdated(nowMs: number): boolean {
+    return this.#outdatedMs !== null && nowMs - this.#outdatedMs < CONNECTING_MS;
   }
 
   #isLate(nowMs: number): boolean {

@@ -33,8 +33,12 @@ export const FileType = { none: 0, regular: 1, directory: 2, other: 3, link: 4 }
 /** What connects a volume; the addon's VolumeSpec. */
 export interface NativeSpec {
   readonly volname: string;
+  /** Whom libgfapi asks, where there is neither `volfileText` nor `volfile`. */
   readonly servers: readonly { transport: 'tcp' | 'unix'; host: string; port: number }[];
+  /** A path, or ''. */
   readonly volfile: string;
+  /** Used in its place, unless ''. Bytes, one a char. */
+  readonly volfileText: string;
   readonly options: readonly { xlator: string; key: string; value: string }[];
   readonly logFile: string;
   /** GF_LOG_*: 2 critical … 9 trace. */

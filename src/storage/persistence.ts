@@ -46,6 +46,9 @@ export interface Attempt<T> {
 
 export class Persistence {
   #waiting = 0;
+  /** What ends the wait of those who will ask again. */
+  readonly #later = new Set<() => void>();
+  #over = false;
 
   constructor(
     private readonly outlook: Outlook,
@@ -55,6 +58,12 @@ export class Persistence {
   /** How many are between two attempts. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Nothing is asked again from now on: somebody else is asked. Who waits for that gets 'down'. */
+  end(): void {
+    this.#over = true;
+    for (const stop of this.#later) stop();
   }
 
   /** `done` gets the first result that can be believed, or the last one; 'down' in the place of what can't be said. */
@@ -82,7 +91,9 @@ export class Persistence {
         this.#mayAskAgain(doubt, { startMs, calledMs, waitedMs: waited() + againMs })
       ) {
         attempt.discard(result);
-        cancel = this.#later(ask, againMs);
+        cancel = this.#askLater(ask, againMs, () => {
+          finish({ ok: false, code: 'down', errno: 0 });
+        });
         againMs = Math.min(againMs * 2, LAST_AGAIN_MS);
       } else if (doubt === 'missing') {
         attempt.discard(result);
@@ -117,6 +128,7 @@ export class Persistence {
     doubt: Doubt,
     { startMs, calledMs, waitedMs }: Record<'startMs' | 'calledMs' | 'waitedMs', number>,
   ): boolean {
+    if (this.#over) return false;
     const late = waitedMs + AGAIN_MS >= this.deadlines.lengthMs;
     if (late || this.#waiting >= MAX_WAITING) return false;
     const changing = doubt === 'changing' && performance.now() - startMs < CHANGING_MS;
@@ -142,15 +154,22 @@ export class Persistence {
     return end;
   }
 
-  #later(ask: () => void, afterMs: number): Cancel {
+  #askLater(ask: () => void, afterMs: number, giveUp: () => void): Cancel {
     this.#waiting += 1;
-    const timer = setTimeout(() => {
+    const stop = (): void => {
       this.#waiting -= 1;
-      ask();
-    }, afterMs);
-    return () => {
-      this.#waiting -= 1;
+      this.#later.delete(over);
       clearTimeout(timer);
     };
+    const over = (): void => {
+      stop();
+      giveUp();
+    };
+    const timer = setTimeout(() => {
+      stop();
+      ask();
+    }, afterMs);
+    this.#later.add(over);
+    return stop;
   }
 }

@@ -1,13 +1,15 @@
 /**
  * One volume's life in a worker: it connects, tries again with backoff until it succeeds, and answers at once while there
- * is no connection. Once connected, libgfapi reconnects to bricks and daemons by itself.
+ * is no connection. Once connected, libgfapi reconnects to bricks by itself. Another layout is another connection.
  */
 import type { VolumeConfig } from '../config/types.js';
 import type { Logger } from '../observe/log.js';
 import { VolumeCounters } from '../observe/volume_counters.js';
-import { type Abandoned, type AttemptResult, attemptConnect } from './connect.js';
+import type { AttemptResult } from './connect.js';
 import { Connection } from './connection.js';
+import { Connector } from './connector.js';
 import { Deadlines } from './deadlines.js';
+import { type InUse, openByLatest } from './handover.js';
 import type { Brick, Verdict } from './health.js';
 import { Native } from './native.js';
 import type {
@@ -19,35 +21,31 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from './storage.js';
-import { missingBricks } from './watch.js';
+import { haveOtherBricks } from './volfile/bricks.js';
+import { type Present, whyWorse } from './watch.js';
 
-/**
- * For libgfapi's part alone. A healthy cluster needs some 50 ms; but while the host of one replica hangs, the replicate
- * xlator waits 10 s for it (__afr_launch_notification_timer) before it goes on with the others, and a volume without
- * invalidations is initialised twice (Volume::Init).
- */
-const CONNECT_TIMEOUT_MS = 30_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 4_000;
-/** libgfapi cannot be interrupted: so many stuck attempts are left behind before no new one is made. */
-const MAX_ABANDONED = 3;
 /** The same failure is logged again after this long. */
 const REPEAT_LOG_MS = 60_000;
 
 /** A volume that has been down for so long is connected anew, beside the old connection: it may be another one by now. */
 const REPLACE_AFTER_MS = 5_000;
 const REPLACE_LAST_RETRY_MS = 20_000;
+/** Half of the first wait after a connection by a new layout was not to be had. */
+const OUTDATED_RETRY_MS = 1_000;
 /** A connection that was replaced is closed when its downloads have ended, at the latest after this. */
 const RETIRE_MS = 600_000;
+/** … or when so many younger ones are there: each holds 5 MiB and more. What is open is opened anew over the one in use. */
+const MAX_RETIRED = 4;
 const TICK_MS = 1_000;
 /**
- * A connection that has seen so many layouts is replaced when the last one has been there for so long. More would save few new
- * connections, and hold 5 MiB and more each.
+ * Where libgfapi follows the layout by itself: a connection that has seen so many is replaced when the last one has been there for
+ * so long. More would save few new connections, and hold 5 MiB and more each.
  */
 const MAX_SWITCHES = 4;
 const CALM_MS = 10_000;
-/** How long a new connection may take to all of its bricks before it is used in the place of another. */
-const ALL_BRICKS_MS = 10_000;
+const OUTDATED = 'its volume file is another one';
 
 export type VolumeState = 'connecting' | 'healthy' | 'degraded' | 'down' | 'closed';
 
@@ -64,14 +62,23 @@ export class Volume implements Storage {
   readonly name: string;
   readonly counters = new VolumeCounters();
   readonly #deadlines: Deadlines;
-  readonly #abandoned: Abandoned = { pending: 0 };
-  readonly #avoid = new Set<string>();
+  readonly #connector: Connector;
   readonly #firstVerdict: Promise<void>;
   #verdict: () => void = () => undefined;
   #state: VolumeState = 'connecting';
   #since = Date.now();
   #server: string | null = null;
   #connection: Connection | null = null;
+  readonly #inUse: InUse = () =>
+    this.#state === 'down' ? null : (this.#connection?.storage ?? null);
+  readonly #present: Present = {
+    bricks: () => this.#bricksInUse(),
+    isDown: () => this.#connection === null || this.#state === 'down',
+  };
+  /** The volume file of the connection in use; null: libgfapi follows it by itself. */
+  #volfile: string | null = null;
+  /** There is another one since a while. */
+  #outdated = false;
   /** Replaced, with downloads still running. */
   readonly #retired = new Map<Connection, number>();
   #replacing = false;
@@ -90,6 +97,10 @@ export class Volume implements Storage {
   ) {
     this.name = config.name;
     this.#deadlines = new Deadlines(options.requestTimeoutMs);
+    this.#connector = new Connector(config, options, {
+      heard: ({ text }) => this.#heard(text),
+      settled: ({ text }) => this.#settled(text),
+    });
     this.#firstVerdict = new Promise((resolve) => {
       this.#verdict = resolve;
     });
@@ -124,9 +135,8 @@ export class Volume implements Storage {
   }
 
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel {
-    if (this.#connection && this.#state !== 'down') {
-      return this.#connection.storage.open(request, done);
-    }
+    const storage = this.#inUse();
+    if (storage !== null) return openByLatest(storage, this.#inUse, request, done);
     let cancelled = false;
     const code = this.#state === 'connecting' ? 'connecting' : 'down';
     this.counters.failed(code);
@@ -150,6 +160,7 @@ export class Volume implements Storage {
   close(): void {
     if (this.#retry) clearTimeout(this.#retry);
     clearInterval(this.#timer);
+    this.#connector.close();
     this.#connection?.close();
     this.#connection = null;
     for (const connection of this.#retired.keys()) connection.close();
@@ -180,21 +191,9 @@ export class Volume implements Storage {
 
   /** null: it was closed meanwhile. */
   async #connect(): Promise<AttemptResult | null> {
-    const { native, maxQueue, cacheBytes } = this.options;
-    const { pending } = this.#abandoned;
-    if (pending >= MAX_ABANDONED) {
-      const reason = `${pending} attempts hang inside libgfapi; waiting for one of them to end`;
-      return { ok: false, ms: 0, reason };
-    }
-    const result = await attemptConnect(this.config, {
-      native,
-      maxQueue,
-      cacheBytes,
-      timeoutMs: CONNECT_TIMEOUT_MS,
-      abandoned: this.#abandoned,
-      avoid: this.#avoid,
-    });
-    const worse = result.ok ? await this.#isWorse(result.volume) : null;
+    const { native } = this.options;
+    const result = await this.#connector.connect();
+    const worse = result.ok ? await whyWorse(native, result.volume, this.#present) : null;
     if (this.#state === 'closed') {
       if (result.ok) native.close(result.volume);
       return null;
@@ -203,24 +202,22 @@ export class Volume implements Storage {
       native.close(result.volume);
       return { ok: false, ms: result.ms, reason: worse };
     }
-    if (!result.ok && result.stuck !== undefined) this.#avoidServer(result.stuck);
     return result;
   }
 
-  /**
-   * What is in use must not be exchanged for something worse. A new connection reaches the bricks one by one after glfs_init, and
-   * those of a node whose glusterd is gone not at all, as that tells where they listen.
-   * @returns in what way it is worse; null: it is as good
-   */
-  async #isWorse(volume: number): Promise<string | null> {
-    const isDown = (): boolean => this.#state === 'down';
-    if (!this.#connection || isDown()) return null;
-    const missing = await missingBricks(this.options.native, volume, ALL_BRICKS_MS);
-    // It may have gone down meanwhile, or been closed.
-    const bricks = this.#bricksInUse();
-    const before = bricks.filter(({ connected }) => !connected).length;
-    if (missing <= before || isDown()) return null;
-    return `${missing} bricks can't be reached, and ${before} over the present connection`;
+  /** The volume's file has changed, and may change again at once. */
+  #heard(text: string): void {
+    if (this.#volfile === null) return;
+    this.#connection?.outdated(haveOtherBricks(text, this.#volfile));
+  }
+
+  #settled(text: string): void {
+    if (this.#volfile === null || this.#state === 'closed') return;
+    this.options.log.info(`volume ${this.name}: its layout has changed`);
+    this.#outdated = text !== this.#volfile;
+    if (!this.#outdated) return;
+    this.#replaceMs = OUTDATED_RETRY_MS;
+    void this.#replace(OUTDATED);
   }
 
   #bricksInUse(): readonly Brick[] {
@@ -230,6 +227,7 @@ export class Volume implements Storage {
   #take(result: Extract<AttemptResult, { readonly ok: true }>): void {
     const { native, requestTimeoutMs, log } = this.options;
     this.#server = result.server;
+    const before = this.#connection;
     const connection: Connection = new Connection(
       result.volume,
       {
@@ -238,6 +236,7 @@ export class Volume implements Storage {
         threads: this.config.threads,
         requestTimeoutMs,
         counters: this.counters,
+        replaces: before !== null,
       },
       {
         verdict: (verdict) => {
@@ -255,8 +254,13 @@ export class Volume implements Storage {
         },
       },
     );
-    if (this.#connection) this.#retired.set(this.#connection, Date.now());
     this.#connection = connection;
+    this.#volfile = result.volfile;
+    this.#outdated = result.volfile !== null && result.volfile !== this.#connector.newest;
+    if (before !== null) {
+      this.#retired.set(before, Date.now());
+      before.storage.supersede();
+    }
     this.#listener({ kind: 'lost' });
     this.#replaceMs = REPLACE_AFTER_MS;
   }
@@ -293,11 +297,15 @@ export class Volume implements Storage {
   #tick(): void {
     const now = Date.now();
     if (now >= this.#replaceAt) {
-      if (this.#state === 'down') void this.#replace('it stays down');
+      if (this.#outdated) void this.#replace(OUTDATED);
+      else if (this.#state === 'down') void this.#replace('it stays down');
       else if (this.#holdsOldGraphs()) void this.#replace('its layout has changed several times');
     }
+    let younger = this.#retired.size;
     for (const [connection, since] of this.#retired) {
-      if (!connection.isIdle() && now - since < RETIRE_MS) continue;
+      younger -= 1;
+      const isKept = younger < MAX_RETIRED && now - since < RETIRE_MS;
+      if (isKept && !connection.isIdle()) continue;
       this.#retired.delete(connection);
       connection.close();
     }
@@ -333,12 +341,6 @@ export class Volume implements Storage {
     if (this.#state === 'down') this.#judge({ state: 'healthy', reason: '' });
   }
 
-  /** Tries this one last from now on, until each has had its turn. */
-  #avoidServer(server: string): void {
-    this.#avoid.add(server);
-    if (this.#avoid.size >= this.config.servers.length) this.#avoid.clear();
-  }
-
   #failed(reason: string): void {
     const wait = this.#retryMs;
     this.#retryMs = Math.min(wait * 2, LAST_RETRY_MS);
@@ -370,14 +372,20 @@ export async function connectOnce(
   options: { readonly deadlineMs: number },
 ): Promise<ConnectOnceResult> {
   shared ??= new Native();
-  const result = await attemptConnect(config, {
-    native: shared,
-    maxQueue: 1,
-    cacheBytes: 0,
-    timeoutMs: options.deadlineMs,
-    abandoned: { pending: 0 },
-    avoid: new Set(),
-  });
+  const nothing = (): void => undefined;
+  const connector = new Connector(
+    config,
+    {
+      native: shared,
+      log: { debug: nothing, info: nothing },
+      maxQueue: 1,
+      cacheBytes: 0,
+      timeoutMs: options.deadlineMs,
+    },
+    { heard: nothing, settled: nothing },
+  );
+  const result = await connector.connect();
+  connector.close();
   if (result.ok) return { ok: true, ms: Math.round(result.ms), server: result.server };
   return { ok: false, ms: Math.round(result.ms), code: 'GFS_VOLUME_DOWN', message: result.reason };
 }

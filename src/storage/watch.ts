@@ -13,7 +13,11 @@ export interface Seen {
   readonly bricks: readonly Brick[];
 }
 
-const EVERY_MS = 250;
+const EVERY_MS = 100;
+/** How long a new connection may take to all of its bricks before it is used in the place of another. */
+const ALL_BRICKS_MS = 10_000;
+/** … and to those that the other one does not reach either. */
+const LOST_BRICKS_MS = 2_000;
 
 /** `bytes`: see WatchJob in addon/jobs.h. */
 export function parseWatch(bytes: Uint8Array): Seen {
@@ -34,16 +38,57 @@ export function parseWatch(bytes: Uint8Array): Seen {
   return { changed: changed === '1', reconnect: reconnect === '1', graph, bricks };
 }
 
+/** The connection in use, which another may take the place of. It may go down meanwhile, or be closed. */
+export interface Present {
+  bricks(): readonly Brick[];
+  /** Then anything is as good. */
+  isDown(): boolean;
+}
+
 /**
- * Waits until all bricks of a volume that was connected just now are connected, but no longer than `timeoutMs`.
- * @returns how many are missing; Infinity when there is no word of them
+ * What is in use must not be exchanged for something worse. A new connection reaches the bricks one by one after glfs_init, and
+ * those of a node whose glusterd is gone not at all, as that tells where they listen. Bricks that the volume no longer has count
+ * no more; those that only the new layout has are not reached by the present connection.
+ * @returns in what way `volume`, which was connected just now, is worse; null: it is as good
  */
-export async function missingBricks(
+export async function whyWorse(
   native: Native,
   volume: number,
-  timeoutMs: number,
-): Promise<number> {
-  const end = performance.now() + timeoutMs;
+  present: Present,
+): Promise<string | null> {
+  if (present.isDown()) return null;
+  const reached = (): Set<string> =>
+    new Set(
+      present
+        .bricks()
+        .filter(({ connected }) => connected)
+        .map(({ text }) => text),
+    );
+  const bricks = await watchBricks(native, volume, (seen, waitedMs) => {
+    if (present.isDown()) return true;
+    const missing = seen.filter(isMissing);
+    if (missing.length === 0) return seen.length > 0;
+    const before = reached();
+    return waitedMs >= LOST_BRICKS_MS && missing.every(({ text }) => !before.has(text));
+  });
+  if (present.isDown()) return null;
+  if (bricks.length === 0) return 'there is no word of its bricks';
+  const missing = bricks.filter(isMissing).length;
+  const before = reached();
+  const unreached = bricks.filter(({ text }) => !before.has(text)).length;
+  if (missing <= unreached) return null;
+  return `${missing} bricks can't be reached, and ${unreached} over the present connection`;
+}
+
+const isMissing = ({ connected }: Brick): boolean => !connected;
+
+/** Looks at the bricks until `isEnough`, or until they have had their time. @returns those it saw last */
+async function watchBricks(
+  native: Native,
+  volume: number,
+  isEnough: (bricks: readonly Brick[], waitedMs: number) => boolean,
+): Promise<readonly Brick[]> {
+  const start = performance.now();
   for (;;) {
     const bricks = await new Promise<readonly Brick[]>((resolve) => {
       const token = native.watch(volume, ({ chunk }) => {
@@ -52,9 +97,8 @@ export async function missingBricks(
       });
       if (token < 0) resolve([]);
     });
-    const missing = bricks.filter(({ connected }) => !connected).length;
-    if (bricks.length > 0 && missing === 0) return 0;
-    if (performance.now() >= end) return bricks.length > 0 ? missing : Number.POSITIVE_INFINITY;
+    const waitedMs = performance.now() - start;
+    if (waitedMs >= ALL_BRICKS_MS || isEnough(bricks, waitedMs)) return bricks;
     await sleep(EVERY_MS);
   }
 }

@@ -61,6 +61,7 @@ async function connect(): Promise<number> {
   const volume = binding.connect({
     volname,
     volfile: '',
+    volfileText: '',
     servers: [{ transport: 'tcp', host: server, port: 24007 }],
     options: [],
     logFile: '/dev/null',

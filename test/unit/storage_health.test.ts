@@ -289,3 +289,35 @@ describe('where a file can seem not to be there although its bricks are', () => 
     expect(health.spreadsFiles).toBe(expected);
   });
 });
+
+describe('a volume that is known to have other bricks', () => {
+  const bricks = [brick('a', true, 'set'), brick('b', true, 'set')];
+
+  test('what is not found may be on those, for as long as a connection to them takes', () => {
+    const health = new Health(16);
+    health.bricksSeen(bricks, 0);
+    expect([health.spreadsFiles, health.hidesFiles(20_000)]).toEqual([false, false]);
+    health.outdated(true, 20_000);
+    health.outdated(true, 25_000);
+    expect([health.spreadsFiles, health.hidesFiles(29_000)]).toEqual([true, true]);
+    expect(health.isPassing(28_000, 29_000)).toBe(true);
+    expect(health.hidesFiles(30_000)).toBe(false);
+    expect(health.isPassing(29_500, 30_000)).toBe(false);
+  });
+
+  test('nothing of that is left when it has its former bricks again', () => {
+    const health = new Health(16);
+    health.bricksSeen(bricks, 0);
+    health.outdated(true, 20_000);
+    health.outdated(false, 21_000);
+    expect([health.spreadsFiles, health.hidesFiles(22_000)]).toEqual([false, false]);
+  });
+
+  test('over the connection that took its place failures may pass for a while', () => {
+    const health = new Health(16);
+    health.changed(1_000);
+    health.bricksSeen(bricks, 1_000);
+    expect(health.isPassing(5_500, 5_900)).toBe(true);
+    expect(health.isPassing(6_500, 6_600)).toBe(false);
+  });
+});

@@ -138,3 +138,22 @@ test.each([0, 1, 2, 5, 100, 300])('whoever leaves after %d ms is not called', as
   expect(called).toBe(false);
   expect(persistence.waiting).toBe(0);
 });
+
+test('once another connection has taken over nothing is asked again, and who waits for that is told at once', async () => {
+  const signs = { ...CALM, passing: true };
+  const persistence = new Persistence(outlookOf(signs), new Deadlines(60_000));
+  const begin = (): Promise<Result> =>
+    new Promise((resolve) => {
+      persistence.run(attemptOf([BROKEN]), resolve);
+    });
+  const waiting = begin();
+  const startMs = performance.now();
+  while (persistence.waiting === 0 || performance.now() - startMs < 50) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  persistence.end();
+  expect(await waiting).toEqual(DOWN);
+  expect(performance.now() - startMs).toBeLessThan(180);
+  expect(persistence.waiting).toBe(0);
+  expect(await begin()).toEqual(BROKEN);
+});

@@ -66,6 +66,7 @@ export class VolfileFollower {
   #retry: NodeJS.Timeout | null = null;
   #retryMs: number;
   #settling: NodeJS.Timeout | null = null;
+  #settledText = '';
   #unsettledMs = 0;
   #closed = false;
 
@@ -178,6 +179,7 @@ export class VolfileFollower {
   #take(volfile: Volfile): void {
     const before = this.#newest;
     this.#newest = volfile;
+    if (before === null) this.#settledText = volfile.text;
     if (this.#closed || before === null || before.text === volfile.text) return;
     const now = performance.now();
     if (this.#settling === null) this.#unsettledMs = now;
@@ -187,6 +189,8 @@ export class VolfileFollower {
     this.#settling = setTimeout(
       () => {
         this.#settling = null;
+        if (volfile.text === this.#settledText) return;
+        this.#settledText = volfile.text;
         this.events.settled(volfile);
       },
       Math.min(settleMs, left),
