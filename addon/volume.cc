@@ -160,7 +160,7 @@ int Volume::OpenFs(bool without_md_cache) {
   if (!fs_) return failure();
   if (glfs_set_logging(fs_, spec_.log_file.c_str(), spec_.log_level) != 0) return failure();
   // Of a file libgfapi makes one graph, for good. By a volfile server it would hear of each change and exchange its graph, of
-  // which nothing is given back and which races with calls (docs/adr/0010-static-graphs.md).
+  // which nothing is given back and which races with calls (docs/adr/0011-one-graph-a-connection.md).
   const MemoryFile layout(layout_);
   if (!layout.ok()) return failure();
   const std::string volfile = layout_.empty() ? spec_.volfile : layout.path();
