@@ -149,8 +149,15 @@ class BufferedAccessLog implements AccessLog {
     if (this.#reportTimer) clearTimeout(this.#reportTimer);
     if (!isDone) this.#lose(this.#pending, TOO_SLOW);
     this.#report();
-    // A write that is still under way would go to whatever gets the number next.
-    if (isDone && this.#destination?.isOurs) await closeFd(this.#destination.fd);
+    // Not before a write that is still under way has ended: it would go to whatever gets the number next.
+    const closed = (this.#flushing ?? Promise.resolve()).then(() => this.#closeDestination());
+    if (isDone) await closed;
+  }
+
+  async #closeDestination(): Promise<void> {
+    const destination = this.#destination;
+    this.#destination = null;
+    if (destination?.isOurs) await closeFd(destination.fd).catch(() => undefined);
   }
 
   #open(): void {

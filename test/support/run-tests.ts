@@ -9,6 +9,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { Cluster } from './cluster/cluster.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
@@ -18,7 +19,12 @@ const ORDER = ['unit', 'native', 'integration', 'by itself', 'fault'];
 /** Files that compare how long something takes, which must not run beside others. */
 const BY_ITSELF = ['limits.test.js'];
 /** How many test files of a folder run at once, where it is not one. They mostly wait, for timeouts and for GlusterFS. */
-const FILES_AT_ONCE: Readonly<Record<string, number>> = { unit: 2, native: 2, integration: 2 };
+const FILES_AT_ONCE: Readonly<Record<string, number>> = {
+  unit: 2,
+  native: 2,
+  integration: 2,
+  fault: 2,
+};
 /** How long jest may take to exit after its results are written, in milliseconds. */
 const EXIT_GRACE_MS = 15_000;
 const SLOW_SECONDS = 5;
@@ -42,6 +48,8 @@ const say = (line: string): void => {
 
 /** The process group that runs now; ours to end when we are interrupted. */
 let running: number | null = null;
+/** What failed so far, a line each. */
+const failedTests: string[] = [];
 let interrupted: NodeJS.Signals | null = null;
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {
@@ -106,8 +114,15 @@ interface JestResults {
   numRuntimeErrorTestSuites: number;
   testResults: {
     name: string;
-    /** Milliseconds. */
-    assertionResults: { fullName: string; duration?: number | null }[];
+    /** What kept the whole file from running, else ''. */
+    message: string;
+    assertionResults: {
+      fullName: string;
+      status: string;
+      /** Milliseconds. */
+      duration?: number | null;
+      failureMessages: string[];
+    }[];
   }[];
 }
 
@@ -123,6 +138,22 @@ function saySlowest({ testResults }: JestResults): void {
   slow.sort((a, b) => b.seconds - a.seconds);
   for (const { text, seconds } of slow.slice(0, MOST_SLOW)) say(`slow: ${seconds} s  ${text}`);
 }
+
+/** A line each for what failed: said once more at the end, as folders lie between. */
+function failures({ testResults }: JestResults): string[] {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = basename(name, '.test.js');
+    if (assertionResults.length === 0 && message !== '') return [`${file}: ${firstLine(message)}`];
+    return assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(
+        ({ fullName, failureMessages: [why = ''] }) => `${file} › ${fullName}: ${firstLine(why)}`,
+      );
+  });
+}
+
+const firstLine = (text: string): string =>
+  stripVTControlCharacters(text).trim().split('\n', 1)[0] ?? '';
 
 async function jest(
   folder: string,
@@ -144,6 +175,7 @@ async function jest(
     const text = await readFile(output, 'utf8').catch(() => null);
     const results = text === null ? null : (JSON.parse(text) as JestResults);
     if (results !== null) saySlowest(results);
+    if (results !== null) failedTests.push(...failures(results));
     return count(status, results);
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -212,6 +244,7 @@ async function main(argv: readonly string[]): Promise<number> {
   await cleanClusters();
   if (interrupted !== null) say(`interrupted by ${interrupted}`);
   else if (total.passed + total.failed === 0) say('no tests ran');
+  for (const line of failedTests) say(`failed: ${line}`);
   say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   if (interrupted !== null) return 128 + constants.signals[interrupted];
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
