@@ -1,11 +1,13 @@
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { dirname, join } from 'node:path';
 import type { ListenAddress } from './config/types.js';
 import type { Page } from './observe/exposition.js';
 import { errnoOf, type Logger } from './observe/log.js';
 import { listenProblem, type Problem, socketState } from './preflight.js';
 import type { Readiness } from './readiness.js';
 import { singleFlight } from './single_flight.js';
+import { handleOf, type SocketHandle } from './sockets.js';
 
 /** What the admin listener shows. */
 export interface AdminSource {
@@ -22,6 +24,10 @@ export interface AdminSource {
 export interface AdminServer {
   /** Stops listening and closes every connection. */
   close(): void;
+  /** The same where another process listens on the socket: its file stays, and what is being answered is finished. */
+  leave(): void;
+  /** What it listens on, for another process; stays this one's. */
+  readonly socket: SocketHandle | null;
 }
 
 const HEADERS_TIMEOUT_MS = 5000;
@@ -31,12 +37,14 @@ const MAX_HEADER_BYTES = 8192;
 
 /**
  * The listener for people and monitoring, in the supervisor, for the paths below. Whatever happens to it is logged at most;
- * the service goes on. Resolves when it listens, or with why it can't.
+ * the service goes on. Resolves when it listens, or with why it can't. An `inherited` socket of that address is this one's from
+ * then on.
  */
 export async function startAdmin(
   address: ListenAddress,
   source: AdminSource,
   log: Logger,
+  inherited: SocketHandle | null = null,
 ): Promise<AdminServer | Problem> {
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 },
@@ -47,32 +55,62 @@ export async function startAdmin(
   server.setTimeout(REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', (_error, socket) => socket.destroy());
-  const errno = await listen(server, address);
+  const errno = await (inherited ? listenOn(server, inherited) : listen(server, address));
   if (errno !== null) return listenProblem('[admin]', address, errno);
   server.on('error', (err) => log.error('the admin listener failed', { err }));
   return {
     close: () => {
       server.close();
       server.closeAllConnections();
+      if (address.kind === 'unix') rmSync(address.path, { force: true });
+    },
+    leave: () => {
+      server.close();
+      server.closeIdleConnections();
+    },
+    get socket() {
+      return handleOf(server);
     },
   };
 }
 
 /** null, or the errno of what went wrong. */
 async function listen(server: Server, address: ListenAddress): Promise<string | null> {
-  if (address.kind === 'unix') {
-    const state = await socketState(address.path);
-    if (state === 'stale') rmSync(address.path, { force: true });
-    else if (state !== 'free') return state;
+  if (address.kind === 'tcp') {
+    const { host, port } = address;
+    return await listening(server, (done) => server.listen({ host, port, exclusive: true }, done));
   }
-  return await new Promise((resolve) => {
+  const { path } = address;
+  const state = await socketState(path);
+  if (state !== 'stale' && state !== 'free') return state;
+  // Node removes the path that it has listened on when it closes, and by then it may be another process's.
+  const temporary = join(dirname(path), `.${process.pid.toString(36)}`);
+  rmSync(temporary, { force: true });
+  const errno = await listening(server, (done) =>
+    server.listen({ path: temporary, exclusive: true }, done),
+  );
+  if (errno !== null) return errno;
+  try {
+    renameSync(temporary, path);
+    return null;
+  } catch (e) {
+    server.close();
+    return errnoOf(e);
+  }
+}
+
+/** Of a unix socket Node makes a second object of the same descriptor, closed with the server: the first is never to be. */
+function listenOn(server: Server, socket: SocketHandle): Promise<string | null> {
+  return listening(server, (done) => server.listen(socket, done));
+}
+
+function listening(server: Server, start: (done: () => void) => void): Promise<string | null> {
+  return new Promise((resolve) => {
     server.once('error', (e) => resolve(errnoOf(e)));
-    const done = () => {
+    start(() => {
       server.removeAllListeners('error');
       resolve(null);
-    };
-    if (address.kind === 'unix') server.listen({ path: address.path, exclusive: true }, done);
-    else server.listen({ host: address.host, port: address.port, exclusive: true }, done);
+    });
   });
 }
 

@@ -5,7 +5,11 @@ export type Command =
   | { readonly kind: 'serve'; readonly file: string }
   | { readonly kind: 'check'; readonly file: string; readonly connect: boolean }
   /** At least one of the two is given; null: it is not. */
-  | { readonly kind: 'reload'; readonly file: string | null; readonly pidFile: string | null }
+  | {
+      readonly kind: 'reload' | 'upgrade';
+      readonly file: string | null;
+      readonly pidFile: string | null;
+    }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
@@ -20,12 +24,13 @@ Usage:
   gfserve check --config FILE             check the configuration and start nothing
   gfserve check --config FILE --connect   also connect each volume, and say how long it took and through which server
   gfserve reload --config FILE            have the gfserve that runs with FILE read it anew, and say what came of it
+  gfserve upgrade --config FILE           have it start the program anew, as it is on the disk now, and hand over to it
   gfserve version
 
 Options:
   -c, --config FILE   the configuration
       --connect       with check
-      --pid-file FILE with reload: where the process number is; by default what [server] pid-file says
+      --pid-file FILE with reload and upgrade: where the process number is; by default what [server] pid-file says
   -h, --help          this text
   -V, --version       the version
 
@@ -41,7 +46,7 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'V' },
 } as const;
 
-const COMMANDS = ['serve', 'check', 'reload', 'version', 'help'];
+const COMMANDS = ['serve', 'check', 'reload', 'upgrade', 'version', 'help'];
 /** Options that take a file's name. */
 const FILES = ['config', 'pid-file'];
 
@@ -106,13 +111,14 @@ function command(
   const connect = options.has('connect');
   if (name !== 'check' && connect) return wrong('--connect goes with check only');
   const pidFile = options.get('pid-file');
-  if (name !== 'reload' && pidFile !== undefined) return wrong('--pid-file goes with reload only');
+  const asks = name === 'reload' || name === 'upgrade';
+  if (!asks && pidFile !== undefined) return wrong('--pid-file goes with reload and upgrade only');
   const file = options.get('config');
-  if (name === 'reload') {
+  if (asks) {
     if (file === undefined && pidFile === undefined) {
-      return wrong('reload needs --config FILE or --pid-file FILE');
+      return wrong(`${name} needs --config FILE or --pid-file FILE`);
     }
-    return { ok: true, command: { kind: 'reload', file: file ?? null, pidFile: pidFile ?? null } };
+    return { ok: true, command: { kind: name, file: file ?? null, pidFile: pidFile ?? null } };
   }
   if (file === undefined) return wrong(`${name} needs --config FILE`);
   return {

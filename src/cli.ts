@@ -41,7 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
     case 'check':
       return await runCheck(command.file, command.connect);
     case 'reload':
-      return await runReload(command.file, command.pidFile);
+    case 'upgrade':
+      return await runAsk(command.kind, command.file, command.pidFile);
     case 'serve':
       return await serve(command.file);
     default:
@@ -58,23 +59,46 @@ async function runCheck(file: string, connect: boolean): Promise<number> {
   return leave(await check(file, output, connectOnce));
 }
 
-async function runReload(file: string | null, pidFile: string | null): Promise<number> {
+async function runAsk(
+  what: 'reload' | 'upgrade',
+  file: string | null,
+  pidFile: string | null,
+): Promise<number> {
   const problem = nodeProblem(process.versions.node);
   if (problem) return refuse(problem);
-  const { reload } = await import('./reload_command.js');
-  return await reload(file, pidFile, output);
+  const { reload, upgrade } = await import('./reload_command.js');
+  return await (what === 'reload' ? reload : upgrade)(file, pidFile, output);
 }
 
 async function serve(file: string): Promise<number> {
+  // First, as the gfserve that has started this one is to know why it can't take over.
+  const { joinPredecessor } = await import('./predecessor.js');
+  const predecessor = joinPredecessor();
+  const told: string[] = [];
+  const fail = async (problem: Problem | null): Promise<number> => {
+    if (problem) {
+      refuse(problem);
+      told.push(`${problem.code}: ${problem.message}`);
+    }
+    await predecessor?.failed(told);
+    return FAILED;
+  };
   const oldNode = nodeProblem(process.versions.node);
-  if (oldNode) return refuse(oldNode);
+  if (oldNode) return await fail(oldNode);
   const { loadOrExplain } = await import('./check.js');
-  const config = loadOrExplain(file, output);
-  if (!config) return FAILED;
+  const config = loadOrExplain(file, {
+    out: output.out,
+    err: (line) => {
+      output.err(line);
+      told.push(line);
+    },
+  });
+  if (!config) return await fail(null);
   const problem = await nativesProblem();
-  if (problem) return refuse(problem);
+  if (problem) return await fail(problem);
   const { createLogger, logStyle } = await import('./observe/log.js');
   const { loadConfig } = await import('./config/load.js');
+  const { ownCommand } = await import('./program.js');
   const { supervise } = await import('./supervisor.js');
   const style = logStyle(process.env, process.stderr.isTTY === true);
   return await supervise({
@@ -83,6 +107,8 @@ async function serve(file: string): Promise<number> {
     log: createLogger({ level: config.log.level, style }),
     workerFile: fileURLToPath(new URL('./worker.js', import.meta.url)),
     version: version(),
+    command: ownCommand(),
+    predecessor,
   });
 }
 

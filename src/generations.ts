@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import type { Config } from './config/types.js';
 import type { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
-import { heldBy } from './sockets.js';
-import { type DrainResult, type PoolOptions, WorkerPool } from './worker_pool.js';
+import { heldBy, type SocketHandle } from './sockets.js';
+import { type DrainResult, type Partner, type PoolOptions, WorkerPool } from './worker_pool.js';
 import type { RestartTiming, WorkerReport } from './worker_slot.js';
 
 /** How long new workers may take until all are ready. Their volumes get 10 s of it, and a worker that fails three tries. */
@@ -11,6 +11,8 @@ const READY_MS = 60_000;
 /** Each has its volumes' connections and its cache: no more than so many end at a time. */
 const MOST_RETIRING = 2;
 const STOPPING = ['gfserve is being stopped'];
+/** Another gfserve, which has got the sockets. */
+const ELSEWHERE: Partner = { readyCount: 0, socketsOf: () => new Map() };
 
 export interface GenerationsOptions {
   readonly log: Logger;
@@ -35,11 +37,19 @@ export class Generations {
   /** Of workers of generations that are gone. */
   #formerRestarts = 0;
   #isStopping = false;
+  /** Whether the files of unix sockets are another gfserve's to remove. */
+  #arePathsForeign: boolean;
 
-  /** Starts nothing. The callbacks are for the first generation. */
-  constructor(config: Config, options: GenerationsOptions, first: FirstCallbacks) {
+  /** Starts nothing. The callbacks are for the first generation; `predecessor` is another gfserve, whose place it takes. */
+  constructor(
+    config: Config,
+    options: GenerationsOptions,
+    first: FirstCallbacks,
+    predecessor: Partner | null = null,
+  ) {
     this.#options = options;
-    this.#current = this.#pool(config, null, first);
+    this.#arePathsForeign = predecessor !== null;
+    this.#current = this.#pool(config, predecessor, first);
   }
 
   get config(): Config {
@@ -53,6 +63,11 @@ export class Generations {
 
   get readyCount(): number {
     return this.#current.readyCount;
+  }
+
+  /** Whether every worker of the current generation answers requests just now. */
+  get isComplete(): boolean {
+    return this.#current.isComplete;
   }
 
   /** Restarts of workers that died, in all generations. */
@@ -105,11 +120,49 @@ export class Generations {
     return null;
   }
 
+  /** What the current generation listens on, by worker; as long as they are shared, workers leave them to their successors. */
+  *sockets(): Generator<{ number: number; key: string; socket: SocketHandle }> {
+    for (let number = 1; number <= this.config.server.workers; number += 1) {
+      for (const [key, socket] of this.#current.socketsOf(number)) yield { number, key, socket };
+    }
+  }
+
+  /** Whether another gfserve that starts has got the sockets too. Not during a reload. */
+  share(withAnother: boolean): void {
+    this.#current.partner = withAnother ? ELSEWHERE : null;
+  }
+
+  /** The gfserve whose place these workers take is about to end: all is theirs. */
+  inherit(): void {
+    this.#current.partner = null;
+    this.#arePathsForeign = false;
+  }
+
+  /**
+   * Another gfserve goes on with the same sockets, and with unix sockets at the `kept` paths: all workers retire, within the
+   * limit of the configuration that was served. Resolves when they are gone; `drain` hastens it.
+   */
+  async leave(kept: ReadonlySet<string>): Promise<DrainResult> {
+    this.#isStopping = true;
+    if (this.#current.hasListened) removeSockets(this.config, kept);
+    this.#arePathsForeign = true;
+    const [result] = await Promise.all([
+      this.#current.drain(this.config.limits.drainTimeoutMs, 'retire'),
+      ...this.#retiring.values(),
+    ]);
+    return result;
+  }
+
   /** All of them, also those that are about to start, within the time. Resolves when they are gone. */
   async drain(timeoutMs: number): Promise<DrainResult> {
     this.#isStopping = true;
     const started = this.#next;
     this.#next = null;
+    if (!this.#arePathsForeign) {
+      for (const pool of started ? [this.#current, started] : [this.#current]) {
+        if (pool.hasListened) removeSockets(pool.config, new Set());
+      }
+    }
     const others = started ? [...this.#retiring.keys(), started] : [...this.#retiring.keys()];
     const results = await Promise.all(
       [this.#current, ...others].map((pool) => pool.drain(timeoutMs)),
@@ -160,7 +213,7 @@ export class Generations {
     });
   }
 
-  #pool(config: Config, predecessor: WorkerPool | null, callbacks: FirstCallbacks): WorkerPool {
+  #pool(config: Config, predecessor: Partner | null, callbacks: FirstCallbacks): WorkerPool {
     const { log, workerFile, timing, ledger } = this.#options;
     return new WorkerPool({
       config,
@@ -187,17 +240,21 @@ export class Generations {
       );
     });
     this.#retiring.set(old, gone);
-    // They leave the sockets' files, which may be their successors'.
-    const kept = heldBy(stays.config).paths;
-    for (const path of heldBy(old.config).paths) if (!kept.has(path)) removeSocket(path);
+    removeSockets(old.config, heldBy(stays.config).paths);
   }
 }
 
-/** A directory that does not let go of it leaves a stale socket, which the next start replaces. */
-function removeSocket(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // See above.
+/**
+ * Workers leave the files of their unix sockets, which may be their successors'. A directory that does not let go of one
+ * leaves a stale socket, which the next start replaces.
+ */
+function removeSockets(config: Config, kept: ReadonlySet<string>): void {
+  for (const path of heldBy(config).paths) {
+    if (kept.has(path)) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // See above.
+    }
   }
 }

@@ -138,14 +138,14 @@ export interface WorkerHandlers {
 
 /**
  * The worker's end of the channel; call it once, early, then send `hello`. From then on the process ignores SIGINT,
- * SIGTERM, SIGHUP and SIGUSR1: a terminal's Ctrl-C and systemd send them to the whole group, and it is the supervisor who
+ * SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2: a terminal's Ctrl-C and systemd send them to the whole group, and it is the supervisor who
  * decides. Of SIGUSR1, Node would open a debugger's port.
  * Throws when the process was not started by a supervisor.
  */
 export function joinSupervisor(handlers: WorkerHandlers): SupervisorLink {
   const { worker } = cluster;
   if (!worker) throw new Error('this file is started by gfserve, not by hand');
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)
     process.on(signal, () => undefined);
   process.on('message', (value: unknown, handle: unknown) => {
     const message = readToWorker(value);

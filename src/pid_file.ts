@@ -43,9 +43,17 @@ export function runningSupervisor(path: string): number | null {
   return pid !== null && isSupervisor(pid) ? pid : null;
 }
 
-/** Removes the file if it still is ours. Never throws: what is left is outdated, and the next start replaces it. */
-export function removePidFile(path: string): void {
-  if (readPid(path) === process.pid) discard(path);
+/** Whether the file names this process. */
+export function isPidFileOurs(path: string): boolean {
+  return readPid(path) === process.pid;
+}
+
+/**
+ * Writes this process's number, whoever's is there: for who takes another gfserve's place, or takes it back. null, or the
+ * errno of what went wrong.
+ */
+export function takePidFile(path: string): string | null {
+  return isPidFileOurs(path) ? null : putFile(path, `${process.pid}\n`);
 }
 
 /** Never throws. */

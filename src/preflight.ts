@@ -17,10 +17,7 @@ export interface Problem {
  * Everything that is known to keep the workers from starting, found before the first is forked. Listeners are tried one
  * after the other and let go again; those on what is `held` by workers that these are to follow can't be tried.
  */
-export async function preflight(
-  { server }: Config,
-  held: Held = NOTHING_HELD,
-): Promise<readonly Problem[]> {
+export async function preflight({ server }: Config, held: Held = NOTHING_HELD): Promise<Problem[]> {
   const found: (Problem | null)[] = [...accountProblems(server.user, server.group)];
   for (const address of server.listen) {
     if (address.kind === 'tcp') {

@@ -71,6 +71,10 @@ export class Reloader {
     };
   }
 
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Never rejects. Resolves when it has ended, and the one that was asked for meanwhile. */
   async request(): Promise<void> {
     if (this.#isRunning) {
@@ -117,8 +121,8 @@ export class Reloader {
     const loaded = target.load();
     if (!loaded.ok) return refused(loaded.errors.map(formatConfigError));
     const next = loaded.config;
-    const unchangeable = unchangeableKeys(old, next);
-    if (unchangeable.length > 0) return refused(unchangeable);
+    const changed = pidFileChange(old.server.pidFile, next);
+    if (changed !== null) return refused([changed]);
     const found = await preflight(next, heldBy(old));
     if (found.length > 0) return refused(found.map(({ code, message }) => `${code}: ${message}`));
     const prepared = await target.prepare(next);
@@ -136,11 +140,9 @@ export class Reloader {
 
 const refused = (problems: readonly string[]): Ended => ({ outcome: 'refused', problems });
 
-/** Where others look for the running gfserve; all else can be changed. */
-function unchangeableKeys({ server: old }: Config, { server: next, file }: Config): string[] {
-  if (old.pidFile === next.pidFile) return [];
+/** Why the file can't be served while gfserve runs: others look for it at its pid-file. All else can be changed. */
+export function pidFileChange(old: string | null, { server: next, file }: Config): string | null {
+  if (old === next.pidFile) return null;
   const name = (path: string | null): string => path ?? 'none';
-  return [
-    `${file}: [server] pid-file: cannot be changed by a reload (${name(old.pidFile)} to ${name(next.pidFile)}): restart gfserve, or put it back`,
-  ];
+  return `${file}: [server] pid-file: cannot be changed by a reload or an upgrade (${name(old)} to ${name(next.pidFile)}): restart gfserve, or put it back`;
 }

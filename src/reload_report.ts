@@ -17,36 +17,64 @@ export interface ReloadReport {
   readonly problems: readonly string[];
 }
 
-/** Beside the pid-file, where `gfserve reload` looks for the outcome of what it asked for. */
-const reportPath = (pidFile: string): string => `${pidFile}.reload`;
+/** Of an upgrade there is a report from its beginning on, so that it can be told from another one that follows. */
+export interface UpgradeReport extends Omit<ReloadReport, 'outcome'> {
+  readonly outcome: ReloadOutcome | 'under-way';
+  /** The process that has taken over; 0: none. */
+  readonly pid: number;
+}
+
+/** Beside the pid-file, where `gfserve reload` and `gfserve upgrade` look for the outcome of what they asked for. */
+const reloadPath = (pidFile: string): string => `${pidFile}.reload`;
+const upgradePath = (pidFile: string): string => `${pidFile}.upgrade`;
 
 /** Never throws: who waits for it gives up after a while, and the log has it too. */
 export function writeReport(pidFile: string, report: ReloadReport): void {
-  putFile(reportPath(pidFile), `${JSON.stringify(report)}\n`);
+  putFile(reloadPath(pidFile), `${JSON.stringify(report)}\n`);
 }
 
-export function removeReport(pidFile: string): void {
-  discard(reportPath(pidFile));
+/** The same. */
+export function writeUpgradeReport(pidFile: string, report: UpgradeReport): void {
+  putFile(upgradePath(pidFile), `${JSON.stringify(report)}\n`);
+}
+
+export function removeReports(pidFile: string): void {
+  discard(reloadPath(pidFile));
+  discard(upgradePath(pidFile));
 }
 
 /** null: there is none. */
 export function readReport(pidFile: string): ReloadReport | null {
+  const value = readJson(reloadPath(pidFile));
+  return isReport(value) && OUTCOMES.includes(value.outcome) ? (value as ReloadReport) : null;
+}
+
+/** null: there is none. */
+export function readUpgradeReport(pidFile: string): UpgradeReport | null {
+  const value = readJson(upgradePath(pidFile));
+  if (!isReport(value) || typeof value.pid !== 'number') return null;
+  const { outcome } = value;
+  return outcome === 'under-way' || OUTCOMES.includes(outcome) ? (value as UpgradeReport) : null;
+}
+
+function readJson(path: string): unknown {
   try {
-    const value: unknown = JSON.parse(readFileSync(reportPath(pidFile), 'utf8'));
-    return isReport(value) ? value : null;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return null;
   }
 }
 
-function isReport(value: unknown): value is ReloadReport {
+/** All but the outcome and what only upgrades have. */
+function isReport(
+  value: unknown,
+): value is Omit<ReloadReport, 'outcome'> & { outcome: unknown; pid?: unknown } {
   if (typeof value !== 'object' || value === null) return false;
-  const { file, startedMs, durationMs, outcome, problems } = value as Record<string, unknown>;
+  const { file, startedMs, durationMs, problems } = value as Record<string, unknown>;
   return (
     typeof file === 'string' &&
     typeof startedMs === 'number' &&
     typeof durationMs === 'number' &&
-    OUTCOMES.includes(outcome) &&
     Array.isArray(problems) &&
     problems.every((each) => typeof each === 'string')
   );

@@ -5,6 +5,8 @@ export interface SignalHandlers {
   reload(): void;
   /** SIGUSR1 */
   reopenLogs(): void;
+  /** SIGUSR2 */
+  upgrade(): void;
 }
 
 /** The signals that a supervisor lives with. From its construction on, none of them ends the process by itself. */
@@ -23,6 +25,7 @@ export class Signals {
       ['SIGHUP', () => this.#call('reload')],
       // Without a listener Node opens a debugger's port.
       ['SIGUSR1', () => this.#call('reopenLogs')],
+      ['SIGUSR2', () => this.#call('upgrade')],
       ['SIGPIPE', () => undefined],
     ]);
     for (const [signal, listener] of this.#listeners) process.on(signal, listener);

@@ -1,9 +1,9 @@
 /**
  * Listening sockets on their way between processes. The supervisor keeps one handle of each socket that a worker listens
- * on, and hands it to the worker that takes this one's place in a reload: what waits to be accepted then is lost by no
- * close, as the socket itself stays.
+ * on, and hands it to the worker that takes this one's place in a reload, or to the supervisor that takes its own in an
+ * upgrade: what waits to be accepted then is lost by no close, as the socket itself stays.
  */
-import net from 'node:net';
+import net, { type Server } from 'node:net';
 import type { Config, ListenAddress } from './config/types.js';
 
 /** Node's own object for a socket, in the only form that a message can carry without reading from it. */
@@ -49,6 +49,13 @@ export function heldBy({ server: { listen, workers } }: Config): Held {
   };
 }
 
+/** The paths of all unix sockets, the admin listener's too. */
+export function unixPaths(config: Config): ReadonlySet<string> {
+  const { listen } = config.admin;
+  const { paths } = heldBy(config);
+  return listen?.kind === 'unix' ? new Set([...paths, listen.path]) : paths;
+}
+
 /** What node:net does not declare; it is what its `listen({ fd })` is made of, in Node 20 and 22. */
 interface NetInside {
   _createServerHandle(
@@ -64,6 +71,12 @@ export function wrapSocket(fd: number): SocketHandle {
   const handle = (net as unknown as NetInside)._createServerHandle(null, 0, -1, fd);
   if (!isSocketHandle(handle)) throw new Error(`descriptor ${fd} is no listening socket`);
   return handle;
+}
+
+/** What a server of Node's listens on; its own. null: it does not. */
+export function handleOf(server: Server): SocketHandle | null {
+  const { _handle } = server as unknown as { _handle: unknown };
+  return isSocketHandle(_handle) ? _handle : null;
 }
 
 export function isSocketHandle(value: unknown): value is SocketHandle {

@@ -15,6 +15,14 @@ const START_TRIES = 3;
 const GRACE_MS = 2000;
 const NO_SOCKETS: Sockets = new Map();
 
+/** Who listens on the same sockets meanwhile. */
+export interface Partner {
+  /** Of its workers, those that answer requests. */
+  readonly readyCount: number;
+  /** What its worker of this number listens on; the partner's. */
+  socketsOf(number: number): Sockets;
+}
+
 export interface PoolOptions {
   readonly config: Config;
   readonly workerFile: string;
@@ -23,7 +31,7 @@ export interface PoolOptions {
   /** Where the workers' figures go. */
   readonly ledger: Ledger;
   /** Whose place it takes: as long as that one accepts, its sockets are used. null: nobody's. */
-  readonly predecessor: WorkerPool | null;
+  readonly predecessor: Partner | null;
   /** Once: the first worker listens. */
   readonly onListening: () => void;
   /** Once: all workers are ready. */
@@ -45,13 +53,13 @@ export interface DrainResult {
 }
 
 /** The workers 1 to `server.workers` of one configuration, kept alive. */
-export class WorkerPool {
+export class WorkerPool implements Partner {
   readonly config: Config;
   /**
-   * During a reload the pool that listens on the same sockets: the one whose place this one takes, or that takes this one's.
-   * null as soon as that is over, or each would hold all that came before.
+   * During a reload or an upgrade who listens on the same sockets: the one whose place this one takes, or that takes this
+   * one's. null as soon as that is over, or each would hold all that came before.
    */
-  partner: WorkerPool | null;
+  partner: Partner | null;
   readonly #options: Omit<PoolOptions, 'predecessor'>;
   readonly #isSuccessor: boolean;
   readonly #slots: readonly WorkerSlot[];
@@ -89,6 +97,16 @@ export class WorkerPool {
 
   get readyCount(): number {
     return this.#slots.filter(({ isReady }) => isReady).length;
+  }
+
+  /** Whether every worker answers requests just now. */
+  get isComplete(): boolean {
+    return this.readyCount === this.#slots.length;
+  }
+
+  /** Whether a worker has ever listened, so that files of unix sockets are its own. */
+  get hasListened(): boolean {
+    return this.#hasListened;
   }
 
   get restarts(): number {
@@ -158,7 +176,6 @@ export class WorkerPool {
     this.#hasBeenReady = true;
     if (this.#isWhole || this.readyCount < this.#slots.length) return;
     this.#isWhole = true;
-    this.partner = null;
     this.#options.onReady();
   }
 

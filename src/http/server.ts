@@ -1,7 +1,7 @@
 /** The uWebSockets.js listeners of one worker, and their end. */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ListenAddress } from '../config/types.js';
 import type { Counters, Site } from './exchange.js';
@@ -31,7 +31,7 @@ export interface Descriptors {
 
 /** How connections end when their server does. */
 export type Ending =
-  /** Idle ones are closed as soon as no request is under way, and unix sockets are removed: nobody is there any more. */
+  /** Idle ones are closed as soon as no request is under way. */
   | 'stop'
   /**
    * Others serve on the same addresses: a connection is closed with the answer to its next request, which says so, or by
@@ -42,8 +42,6 @@ export type Ending =
 export class HttpServer {
   readonly #app = App();
   readonly #sockets: us_listen_socket[] = [];
-  /** Files of unix listeners. */
-  readonly #paths: string[] = [];
   #connections = 0;
   #accepted = 0;
   #ending: Ending | null = null;
@@ -80,7 +78,7 @@ export class HttpServer {
   }
 
   /**
-   * Opens a listener; `path` is that of a unix socket, of this worker. `inherited` is the descriptor of the socket that is
+   * Opens a listener; `path` is that of a unix socket, of this worker: who started it removes the file. `inherited` is the descriptor of the socket that is
    * to be used instead of a new one; it stays the caller's. Returns the listener's own. Throws ListenError.
    */
   listen(address: ListenAddress, path: string, inherited: number | null): number {
@@ -88,7 +86,6 @@ export class HttpServer {
     const isOpen = inherited === null ? this.#open(address, path) : this.#listenTcp('127.0.0.1', 0);
     const fd = this.descriptors.listeningSockets().find((each) => !before.has(each));
     if (!isOpen || fd === undefined) throw new ListenError(`cannot listen on ${address.text}`);
-    if (address.kind === 'unix') this.#paths.push(path);
     // Before the loop has seen the socket that uWebSockets.js has made, which only was to have a descriptor.
     if (inherited !== null && !this.descriptors.replaceSocket(fd, inherited)) {
       throw new ListenError(`cannot take over ${address.text}`);
@@ -151,7 +148,6 @@ export class HttpServer {
 
   /** Of a drain that is under way: it has become a stop, and has at most `timeoutMs` more. */
   hurry(timeoutMs: number): void {
-    this.#removePaths();
     this.#ending = 'stop';
     this.#setDeadline(timeoutMs);
     this.site.onIdle();
@@ -173,15 +169,10 @@ export class HttpServer {
   }
 
   async #stopAccepting(): Promise<void> {
-    if (this.#ending === 'stop') this.#removePaths();
     // The kernel resets what waits to be accepted when a socket is closed. The first turn of the loop may be under way; the
     // second accepts all there is, and this goes on right behind it.
     await nextTurn();
     await nextTurn();
     for (const socket of this.#sockets.splice(0)) us_listen_socket_close(socket);
-  }
-
-  #removePaths(): void {
-    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
   }
 }

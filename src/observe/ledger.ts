@@ -35,6 +35,8 @@ export class Ledger {
   readonly #lives = new Map<number, Life>();
   readonly #dead: Totals = new Map();
   readonly #restarts = new Map<number, number>();
+  /** What another gfserve has counted, whose place this one takes. */
+  #former: readonly Sample[] = [];
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
@@ -91,10 +93,24 @@ export class Ledger {
     const life = this.#lives.get(id);
     if (!life) return;
     this.#lives.delete(id);
-    for (const each of life.samples) {
+    this.#bury(life.samples);
+    for (const wake of life.waiters) wake();
+  }
+
+  /** All that the gfserve whose place this one takes has counted, and what its workers still have. */
+  formerHeard(samples: readonly Sample[]): void {
+    this.#former = samples;
+  }
+
+  formerEnded(): void {
+    this.#bury(this.#former);
+    this.#former = [];
+  }
+
+  #bury(samples: readonly Sample[]): void {
+    for (const each of samples) {
       if (metricOf(each.name)?.kind !== 'gauge') add(this.#dead, each);
     }
-    for (const wake of life.waiters) wake();
   }
 
   /** By their numbers. */
@@ -113,6 +129,7 @@ export class Ledger {
   /** Of all workers together, dead and alive, and what is known of them here. */
   samples(): readonly Sample[] {
     const totals: Totals = new Map(this.#dead);
+    for (const each of this.#former) add(totals, each);
     for (const { samples } of this.#lives.values()) for (const each of samples) add(totals, each);
     for (const each of this.#own()) add(totals, each);
     return [...totals.values()];

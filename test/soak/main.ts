@@ -5,6 +5,7 @@ import type { Gfserve } from '../support/gfserve.js';
 import { churn } from './churn.js';
 import { fresh } from './fresh.js';
 import { HELP, type Options, readOptions, UsageError } from './options.js';
+import { reloads } from './reload.js';
 import { Findings, say, tell } from './report.js';
 import { mix, topology } from './runs.js';
 import { World } from './world.js';
@@ -57,6 +58,7 @@ async function soak(options: Options, world: World, stop: AbortSignal): Promise<
 async function withoutFaults(options: Options, stop: AbortSignal): Promise<number> {
   const findings = new Findings();
   if (options.kind === 'fresh') await fresh(findings, options.writes, stop);
+  else if (options.kind === 'reload') await reloads(findings, options.minutes, stop);
   else await churn(findings, options, stop);
   say(findings.failed ? 'something was wrong' : 'no violation');
   return findings.failed ? 1 : 0;
@@ -71,7 +73,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const stop = stopSignal();
   tell(`seed ${options.seed}`);
   try {
-    if (options.kind === 'fresh' || options.kind === 'cache') {
+    if (options.kind === 'fresh' || options.kind === 'cache' || options.kind === 'reload') {
       return await withoutFaults(options, stop);
     }
     const world = await World.build(options.seed, stop);

@@ -7,8 +7,10 @@ Usage: npm run soak [-- OPTIONS]               all kinds of faults, at random
        npm run soak -- topology [OPTIONS]      bricks added, removed and replaced, options set
        npm run soak -- fresh [OPTIONS]         how soon changes are seen through the cache
        npm run soak -- cache [OPTIONS]         the cache over more files than it holds, with churn
+       npm run soak -- reload [OPTIONS]        20 reloads, 5 of them refused, and 2 upgrades, under load
 
-  --minutes N    how long the faults go on, the first minute being the measure (default 15; cache: 10)
+  --minutes N    how long the faults go on, the first minute being the measure (default 15; cache: 10;
+                 reload: 1)
   --cycles N     how many changes of the bricks (default 20; topology only)
   --writes N     how many changes are measured (default 1000; fresh only)
   --files N      how many files there are (default 200000; cache only)
@@ -20,7 +22,15 @@ Exit status: 0 all was well, 1 something was wrong, 2 wrong usage, 130 or 143 in
 
 export type Kind = (typeof KINDS)[number];
 
-const KINDS = ['mix', 'topology', 'fresh', 'cache'] as const;
+const KINDS = ['mix', 'topology', 'fresh', 'cache', 'reload'] as const;
+
+const DEFAULT_MINUTES: Readonly<Record<Kind, number>> = {
+  mix: 15,
+  topology: 15,
+  fresh: 15,
+  cache: 10,
+  reload: 1,
+};
 
 export interface Options {
   readonly kind: Kind;
@@ -72,7 +82,7 @@ export function readOptions(argv: readonly string[]): Options | null {
   }
   return {
     kind,
-    minutes: number(values.minutes, '--minutes', kind === 'cache' ? 10 : 15, 10_000),
+    minutes: number(values.minutes, '--minutes', DEFAULT_MINUTES[kind], 10_000),
     cycles: number(values.cycles, '--cycles', 20, 10_000),
     writes: number(values.writes, '--writes', 1000, 1_000_000),
     files: number(values.files, '--files', 200_000, 10_000_000),

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { WorkerStatus } from '../../src/ipc.js';
 import { readFromWorker } from '../../src/ipc.js';
+import { isAlive } from './supervised.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
@@ -127,6 +128,15 @@ export class Gfserve {
     return pid;
   }
 
+  /** The one that runs: another one than that of the start after an upgrade. */
+  get mainPid(): number {
+    try {
+      return Number(readFileSync(join(this.dir, 'gfserve.pid'), 'utf8')) || this.pid;
+    } catch {
+      return this.pid;
+    }
+  }
+
   /** What it has printed so far. */
   get log(): string {
     return this.#log;
@@ -180,7 +190,7 @@ export class Gfserve {
   /** Reloads by SIGHUP; waits until that has ended. Not while another is under way. */
   async sighup(): Promise<NonNullable<ReloadCounts['last']>> {
     const before = await this.reloads();
-    this.child.kill('SIGHUP');
+    this.signal('SIGHUP');
     let now = before;
     await until('the reload has ended', 30_000, async () => {
       now = await this.reloads();
@@ -191,10 +201,19 @@ export class Gfserve {
   }
 
   /** `gfserve reload`, and what it said. */
-  async reload(): Promise<{ readonly code: number | null; readonly output: string }> {
+  reload(): Promise<{ readonly code: number | null; readonly output: string }> {
+    return this.#ask('reload');
+  }
+
+  /** `gfserve upgrade`, and what it said. */
+  upgrade(): Promise<{ readonly code: number | null; readonly output: string }> {
+    return this.#ask('upgrade');
+  }
+
+  async #ask(command: string): Promise<{ readonly code: number | null; readonly output: string }> {
     const child = spawn(
       process.execPath,
-      [CLI, 'reload', '--config', join(this.dir, 'server.ini')],
+      [CLI, command, '--config', join(this.dir, 'server.ini')],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, NODE_OPTIONS: '' },
@@ -210,14 +229,24 @@ export class Gfserve {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+    const pid = this.mainPid;
+    if (pid === this.pid) this.child.kill(signal);
+    else if (isAlive(pid)) process.kill(pid, signal);
   }
 
-  /** SIGTERM, and the files gone. Kills it when it has not ended after `timeoutMs`. */
+  /**
+   * SIGTERM, and the files gone. Kills it when it has not ended after `timeoutMs`. Returns how the process of the start has
+   * ended, which after an upgrade is another one than the last.
+   */
   async stop(timeoutMs = 20_000): Promise<Exit> {
-    this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs);
+    const pid = this.mainPid;
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => {
+      this.signal('SIGKILL');
+      this.child.kill('SIGKILL');
+    }, timeoutMs);
     const exit = await this.exited;
+    await until('the last process has ended', timeoutMs + 5_000, () => !isAlive(pid));
     clearTimeout(timer);
     await rm(this.dir, { recursive: true, force: true });
     return exit;

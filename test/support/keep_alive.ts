@@ -1,12 +1,15 @@
 /** Clients of connections that are kept: who closed one, and whether a request was lost by it, is what they tell. */
+import { createHash } from 'node:crypto';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface KeepAliveOptions {
   readonly where: { readonly port: number } | { readonly path: string };
   readonly url: string;
-  /** What each answer's body has to be. */
+  /** What each answer's status and body have to be. */
   readonly expected: string;
+  /** The body is given by its sha256, in hexadecimal digits. */
+  readonly digest?: boolean;
   readonly connections: number;
   /** Milliseconds between an answer and the next request on its connection. */
   readonly pauseMs: number;
@@ -34,11 +37,20 @@ export interface KeepAliveCounts {
 }
 
 type Reply =
-  | { readonly kind: 'answer'; readonly text: string; readonly isLast: boolean }
+  | {
+      readonly kind: 'answer';
+      readonly status: string;
+      readonly body: string;
+      readonly isLast: boolean;
+    }
   | { readonly kind: 'lost'; readonly errno: string };
 
+/** Of a body whose bytes are the string's characters. */
+export const digestOf = (body: string): string =>
+  createHash('sha256').update(body, 'latin1').digest('hex');
+
 /** One connection, used by one request at a time. */
-class Connection {
+export class Connection {
   readonly #socket: net.Socket;
   #received = '';
   #errno = '';
@@ -89,8 +101,8 @@ function answerIn(received: string): Reply | null {
   const head = received.slice(0, end);
   const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
   if (received.length < end + 4 + length) return null;
-  const text = `${head.slice(9, 12)} ${received.slice(end + 4)}`;
-  return { kind: 'answer', text, isLast: /^connection: close/im.test(head) };
+  const [status, body] = [head.slice(9, 12), received.slice(end + 4)];
+  return { kind: 'answer', status, body, isLast: /^connection: close/im.test(head) };
 }
 
 export class KeepAliveLoad {
@@ -127,7 +139,7 @@ export class KeepAliveLoad {
   }
 
   async #use(connection: Connection): Promise<void> {
-    const { url, expected, pauseMs, perConnection = Infinity } = this.options;
+    const { url, expected, digest, pauseMs, perConnection = Infinity } = this.options;
     const { counts } = this;
     for (let asked = 0; this.#isRunning && asked < perConnection; asked += 1) {
       const reply = await connection.ask(url);
@@ -137,8 +149,9 @@ export class KeepAliveLoad {
         counts.errors[reply.errno] = (counts.errors[reply.errno] ?? 0) + 1;
         return;
       }
-      if (reply.text === expected) counts.right += 1;
-      else if (counts.wrong.length < 5) counts.wrong.push(reply.text.slice(0, 200));
+      const text = `${reply.status} ${digest ? digestOf(reply.body) : reply.body}`;
+      if (text === expected) counts.right += 1;
+      else if (counts.wrong.length < 5) counts.wrong.push(text.slice(0, 200));
       if (reply.isLast) {
         counts.announced += 1;
         return;
