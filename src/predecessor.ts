@@ -27,6 +27,10 @@ export function joinPredecessor(): Predecessor | null {
   const pid = Number(process.env[PREDECESSOR_VARIABLE]);
   // Workers and what else is started from here must not believe it of themselves.
   delete process.env[PREDECESSOR_VARIABLE];
+  // What systemd has set for the former one holds for this one: it is to be the service's main process.
+  if (pid === process.ppid && process.env.SYSTEMD_EXEC_PID === String(pid)) {
+    process.env.SYSTEMD_EXEC_PID = String(process.pid);
+  }
   if (!process.connected || pid !== process.ppid) return null;
   return new Predecessor(pid);
 }

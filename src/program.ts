@@ -56,28 +56,31 @@ export interface Surroundings {
   /** The name of process 1. */
   readonly init: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether systemd, where it wants to hear of this service, can be told of another main process. */
+  readonly canNotify: boolean;
 }
 
 /** They start one process, and end when it does; so does its container. */
 const SMALL_INITS = ['tini', 'docker-init', 'dumb-init', 'catatonit'];
 
 /** Why the place of this process can't be taken by another one; null: it can. */
-export function upgradeObstacle({ pid, parent, init, env }: Surroundings): string | null {
+export function upgradeObstacle(surroundings: Surroundings): string | null {
+  const { pid, parent, init, env, canNotify } = surroundings;
   if (pid === 1) {
     return 'gfserve is process 1, with which its container ends: start a container of the new version instead';
   }
   if (parent === 1 && SMALL_INITS.includes(init)) {
     return `gfserve was started by ${init}, which ends the container together with it: start a container of the new version instead`;
   }
-  // Of systemd's services only those of Type=notify can have another main process.
-  if (env.SYSTEMD_EXEC_PID === String(pid) && !env.NOTIFY_SOCKET) {
+  // Of systemd's services only those of Type=notify can get another main process.
+  if (env.SYSTEMD_EXEC_PID === String(pid) && !(env.NOTIFY_SOCKET && canNotify)) {
     return 'systemd would end the service together with this process: give the unit Type=notify and restart it once, or restart it instead';
   }
   return null;
 }
 
-export function ownSurroundings(): Surroundings {
-  return { pid: process.pid, parent: process.ppid, init: nameOf(1), env: process.env };
+export function ownSurroundings(canNotify: boolean): Surroundings {
+  return { pid: process.pid, parent: process.ppid, init: nameOf(1), env: process.env, canNotify };
 }
 
 function nameOf(pid: number): string {

@@ -36,7 +36,7 @@ export interface SuperviseOptions {
   readonly predecessor?: Predecessor | null;
   /**
    * Tells systemd, as sd_notify(3) has it, that another process is the service's main one from now on, and ready: called by the
-   * former one, which must not end before it is done.
+   * former one, which does not end before it is done. Without it, services of systemd's are not upgraded.
    */
   readonly notify?: (fields: Readonly<Record<string, string>>) => void | Promise<void>;
   readonly timing?: RestartTiming;
@@ -275,14 +275,14 @@ function createReload(
 }
 
 function createUpgrader(
-  { log, command, readyMs }: SuperviseOptions,
+  { log, command, notify, readyMs }: SuperviseOptions,
   { ledger, generations, admin, reloader }: Omit<Service, 'upgrader' | 'ready' | 'hopeless'>,
 ): Upgrader {
   return new Upgrader({
     log,
     command,
     config: () => generations.config,
-    obstacle: () => upgradeObstacle(ownSurroundings()),
+    obstacle: () => upgradeObstacle(ownSurroundings(notify !== undefined)),
     isReloading: () => reloader.isRunning,
     isComplete: () => generations.isComplete,
     sockets: () => generations.sockets(),

@@ -186,6 +186,23 @@ describe('what is known of workers here', () => {
   });
 });
 
+describe('another gfserve, whose place this one takes', () => {
+  test('is added as it reports; its counters stay when it has ended, its gauges go', () => {
+    const ledger = create();
+    ledger.born(1, 1, null);
+    ledger.heard(1, [requests(3), connections(1), histogram(5)], false);
+    ledger.formerHeard([requests(40), connections(7), histogram(5, 5)]);
+    ledger.formerHeard([requests(50), connections(2), histogram(5, 5, 5)]);
+    expect(total(ledger)).toBe(53);
+    expect(value(ledger, http.connections)).toBe(3);
+    ledger.formerEnded();
+    ledger.formerEnded();
+    expect(total(ledger)).toBe(53);
+    expect(value(ledger, http.connections)).toBe(1);
+    expect(value(ledger, http.duration, 'm')).toEqual(histogram(5, 5, 5, 5).value);
+  });
+});
+
 describe('waiting for an answer', () => {
   const settled = async (promise: Promise<void>): Promise<boolean> => {
     let done = false;
