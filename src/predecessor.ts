@@ -22,17 +22,21 @@ export interface Inheritance extends Partner {
 /** `gone`: it has ended, or the channel has. */
 export type Verdict = 'take-over' | 'gone';
 
-/** null: this gfserve takes nobody's place. Called once, early: what comes before is lost. */
+/**
+ * null: this gfserve takes nobody's place. Called once, early: what comes before is lost. Where the one that has started this one
+ * is gone already, it is that one all the same: a gfserve that nobody waits for is not to serve.
+ */
 export function joinPredecessor(): Predecessor | null {
-  const pid = Number(process.env[PREDECESSOR_VARIABLE]);
+  const variable = process.env[PREDECESSOR_VARIABLE];
+  if (variable === undefined) return null;
+  const pid = Number(variable);
   // Workers and what else is started from here must not believe it of themselves.
   delete process.env[PREDECESSOR_VARIABLE];
   // What systemd has set for the former one holds for this one: it is to be the service's main process.
-  if (pid === process.ppid && process.env.SYSTEMD_EXEC_PID === String(pid)) {
+  if (process.env.SYSTEMD_EXEC_PID === variable) {
     process.env.SYSTEMD_EXEC_PID = String(process.pid);
   }
-  if (!process.connected || pid !== process.ppid) return null;
-  return new Predecessor(pid);
+  return new Predecessor(pid, process.connected && pid === process.ppid);
 }
 
 export class Predecessor {
@@ -48,15 +52,20 @@ export class Predecessor {
   #stopping: (atOnce: boolean) => void = () => undefined;
   #takingOver: () => void = () => undefined;
 
-  constructor(readonly pid: number) {
+  constructor(
+    readonly pid: number,
+    isThere: boolean,
+  ) {
     this.stopped = new Promise((resolve) => {
       this.#stopping = resolve;
     });
     this.gone = new Promise((resolve) => {
-      process.once('disconnect', () => {
+      const over = (): void => {
         this.isGone = true;
         resolve();
-      });
+      };
+      if (isThere) process.once('disconnect', over);
+      else over();
     });
     process.on('message', (value: unknown, handle: unknown) => {
       const message = readToSuccessor(value);

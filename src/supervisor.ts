@@ -56,10 +56,13 @@ const SIGNAL_STATUS: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTE
  * gone by then, or killed.
  */
 export async function supervise(options: SuperviseOptions): Promise<number> {
-  const { config, predecessor = null, version } = options;
+  const { config, log, predecessor = null, version } = options;
   process.title = SUPERVISOR_TITLE;
   const inheritance = predecessor && (await predecessor.begin(version));
-  if (predecessor && !inheritance) return 1;
+  if (predecessor && !inheritance) {
+    log.error(`upgrade: given up: process ${predecessor.pid} is gone`);
+    return 1;
+  }
   const problems = await preflight(config, inheritance?.held);
   const changed = inheritance && pidFileChange(inheritance.pidFile, config);
   if (changed) problems.push({ code: 'GFS_CONFIG', message: changed });

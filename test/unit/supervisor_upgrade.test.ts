@@ -310,6 +310,18 @@ describe('signals meanwhile', () => {
   });
 });
 
+test('one whose predecessor is gone before it could ask for anything does not serve', async () => {
+  const { folder } = run();
+  const pidFile = join(folder, 'pid');
+  process.env.GFSERVE_PREDECESSOR = '4194305';
+  const s = run({ server: { pidFile } });
+  delete process.env.GFSERVE_PREDECESSOR;
+  expect(await s.exit).toEqual({ code: 1, signal: null });
+  expect(s.stderr).toContain('upgrade: given up: process 4194305 is gone');
+  expect(s.stdout).not.toContain('ready');
+  expect(existsSync(pidFile)).toBe(false);
+});
+
 describe('gfserve upgrade', () => {
   const ask = async (pidFile: string): Promise<[number, string]> => {
     const lines: string[] = [];
