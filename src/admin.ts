@@ -6,8 +6,10 @@ import type { Page } from './observe/exposition.js';
 import { errnoOf, type Logger } from './observe/log.js';
 import { listenProblem, type Problem, socketState } from './preflight.js';
 import type { Readiness } from './readiness.js';
-import { singleFlight } from './single_flight.js';
+import { recent, singleFlight } from './single_flight.js';
 import { handleOf, type SocketHandle } from './sockets.js';
+import { asksForPage, statusJson } from './status/answer.js';
+import type { StatusReport } from './status/report.js';
 
 /** What the admin listener shows. */
 export interface AdminSource {
@@ -17,8 +19,8 @@ export interface AdminSource {
   readiness(): Readiness;
   /** All metrics, in the form that an Accept header wants. */
   metrics(accept: string | undefined): Promise<Page>;
-  /** Becomes JSON. Asked for at most once at a time, however many ask. */
-  status(): Promise<unknown>;
+  /** Asked for at most once at a time, however many ask. */
+  status(): Promise<StatusReport>;
 }
 
 export interface AdminServer {
@@ -34,6 +36,9 @@ const HEADERS_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
+/** How old the status may be that pages get. */
+const STATUS_AGE_MS = 900;
+const VARY = { Vary: 'Accept' } as const;
 
 /**
  * The listener for people and monitoring, in the supervisor, for the paths below. Whatever happens to it is logged at most;
@@ -118,7 +123,7 @@ interface Reply {
   readonly status: number;
   readonly type: string;
   readonly body: string;
-  readonly vary?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const text = (status: number, body: string): Reply => ({
@@ -127,7 +132,7 @@ const text = (status: number, body: string): Reply => ({
   body: `${body}\n`,
 });
 
-const PATHS = ['/healthz', '/readyz', '/metrics', '/status'] as const;
+const PATHS = ['/healthz', '/readyz', '/metrics', '/status', '/status.json'] as const;
 
 type Path = (typeof PATHS)[number];
 
@@ -137,6 +142,8 @@ const isPath = (path: string): path is Path => PATHS.some((each) => each === pat
 
 function handler(source: AdminSource, log: Logger): RequestListener {
   const ask = singleFlight(() => source.status());
+  // Pages ask again and again, and there may be many: the workers are asked once a second for all of them.
+  const askSeldom = recent(STATUS_AGE_MS, ask);
   const answer = async (path: Path, accept: string | undefined): Promise<Reply> => {
     switch (path) {
       case '/healthz':
@@ -146,11 +153,16 @@ function handler(source: AdminSource, log: Logger): RequestListener {
         return text(ready ? 200 : 503, words);
       }
       case '/metrics':
-        return { status: 200, vary: 'Accept', ...(await source.metrics(accept)) };
+        return { status: 200, headers: VARY, ...(await source.metrics(accept)) };
       case '/status': {
-        const body = `${JSON.stringify(await ask(), null, 2)}\n`;
-        return { status: 200, type: 'application/json', body };
+        if (!asksForPage(accept)) return { status: 200, headers: VARY, ...statusJson(await ask()) };
+        // At the first look: most servers are never looked at.
+        const { statusPage } = await import('./status/page.js');
+        const { headers, ...page } = statusPage(await askSeldom());
+        return { status: 200, headers: { ...VARY, ...headers }, ...page };
       }
+      case '/status.json':
+        return { status: 200, ...statusJson(await askSeldom()) };
       default:
         return path satisfies never;
     }
@@ -167,12 +179,12 @@ function handler(source: AdminSource, log: Logger): RequestListener {
         log.error('the admin listener could not answer', { err });
         return text(500, 'internal error');
       })
-      .then(({ status, type, body, vary }) => {
+      .then(({ status, type, body, headers }) => {
         response.writeHead(status, {
           'Content-Type': type,
           'Content-Length': Buffer.byteLength(body),
           'Cache-Control': 'no-store',
-          ...(vary === undefined ? {} : { Vary: vary }),
+          ...headers,
           ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
         });
         response.end(body);

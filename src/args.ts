@@ -10,6 +10,12 @@ export type Command =
       readonly file: string | null;
       readonly pidFile: string | null;
     }
+  | {
+      readonly kind: 'status';
+      readonly file: string;
+      readonly json: boolean;
+      readonly watch: boolean;
+    }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
@@ -25,28 +31,34 @@ Usage:
   gfserve check --config FILE --connect   also connect each volume, and say how long it took and through which server
   gfserve reload --config FILE            have the gfserve that runs with FILE read it anew, and say what came of it
   gfserve upgrade --config FILE           have it start the program anew, as it is on the disk now, and hand over to it
+  gfserve status --config FILE            show how the gfserve that runs with FILE is doing
   gfserve version
 
 Options:
   -c, --config FILE   the configuration
       --connect       with check
       --pid-file FILE with reload and upgrade: where the process number is; by default what [server] pid-file says
+      --json          with status: as JSON, for scripts
+      --watch         with status: again every 2 s, until Ctrl-C
   -h, --help          this text
   -V, --version       the version
 
 Exit status: 0 all went well, 1 it failed, 2 the command line is wrong; after a second signal 130 (SIGINT) or
-143 (SIGTERM). GFSERVE_LOG_STYLE=text or json chooses how the log is written; by default a terminal gets text.
+143 (SIGTERM). Of status: 0 gfserve is ready, 1 it runs and is not ready, 3 it can't be asked.
+GFSERVE_LOG_STYLE=text or json chooses how the log is written; by default a terminal gets text.
 `;
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   connect: { type: 'boolean' },
   'pid-file': { type: 'string' },
+  json: { type: 'boolean' },
+  watch: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const;
 
-const COMMANDS = ['serve', 'check', 'reload', 'upgrade', 'version', 'help'];
+const COMMANDS = ['serve', 'check', 'reload', 'upgrade', 'status', 'version', 'help'];
 /** Options that take a file's name. */
 const FILES = ['config', 'pid-file'];
 
@@ -108,6 +120,11 @@ function command(
   if (extra !== undefined) {
     return wrong(`${JSON.stringify(extra)} is one word too many; a file goes behind --config`);
   }
+  const json = options.has('json');
+  const watch = options.has('watch');
+  if (name !== 'status' && (json || watch)) {
+    return wrong(`--${json ? 'json' : 'watch'} goes with status only`);
+  }
   const connect = options.has('connect');
   if (name !== 'check' && connect) return wrong('--connect goes with check only');
   const pidFile = options.get('pid-file');
@@ -121,6 +138,7 @@ function command(
     return { ok: true, command: { kind: name, file: file ?? null, pidFile: pidFile ?? null } };
   }
   if (file === undefined) return wrong(`${name} needs --config FILE`);
+  if (name === 'status') return { ok: true, command: { kind: 'status', file, json, watch } };
   return {
     ok: true,
     command: name === 'check' ? { kind: 'check', file, connect } : { kind: 'serve', file },

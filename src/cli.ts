@@ -43,6 +43,8 @@ async function main(args: readonly string[]): Promise<number> {
     case 'reload':
     case 'upgrade':
       return await runAsk(command.kind, command.file, command.pidFile);
+    case 'status':
+      return await runStatus(command.file, command);
     case 'serve':
       return await serve(command.file);
     default:
@@ -68,6 +70,27 @@ async function runAsk(
   if (problem) return refuse(problem);
   const { reload, upgrade } = await import('./reload_command.js');
   return await (what === 'reload' ? reload : upgrade)(file, pidFile, output);
+}
+
+async function runStatus(
+  file: string,
+  options: { readonly json: boolean; readonly watch: boolean },
+): Promise<number> {
+  const problem = nodeProblem(process.versions.node);
+  if (problem) return refuse(problem);
+  const { status } = await import('./status_command.js');
+  const { stdout, env } = process;
+  const isTerminal = stdout.isTTY === true;
+  return await status(file, options, output, {
+    isTerminal,
+    // https://no-color.org: any value but none.
+    colour: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
+    unicode: /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
+    // What another program reads is not cut.
+    size: () => ({ columns: stdout.columns ?? Number.POSITIVE_INFINITY, rows: stdout.rows ?? 40 }),
+    write: (text) => void stdout.write(text),
+    onClosed: (listener) => void stdout.once('error', listener),
+  });
 }
 
 async function serve(file: string): Promise<number> {

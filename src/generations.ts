@@ -3,6 +3,7 @@ import type { Config } from './config/types.js';
 import type { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
 import { heldBy, type SocketHandle } from './sockets.js';
+import type { Events } from './status/events.js';
 import { type DrainResult, type Partner, type PoolOptions, WorkerPool } from './worker_pool.js';
 import type { RestartTiming, WorkerReport } from './worker_slot.js';
 
@@ -19,6 +20,8 @@ export interface GenerationsOptions {
   readonly workerFile: string;
   /** Where the workers' figures go, of all generations. */
   readonly ledger: Ledger;
+  /** What becomes of workers, for people who look at the status. */
+  readonly events: Events;
   readonly timing?: RestartTiming;
   /** Milliseconds; passed in, so that tests need not wait. */
   readonly readyMs?: number;
@@ -214,12 +217,13 @@ export class Generations {
   }
 
   #pool(config: Config, predecessor: Partner | null, callbacks: FirstCallbacks): WorkerPool {
-    const { log, workerFile, timing, ledger } = this.#options;
+    const { log, workerFile, timing, ledger, events } = this.#options;
     return new WorkerPool({
       config,
       log,
       workerFile,
       ledger,
+      events,
       predecessor,
       ...(timing ? { timing } : {}),
       ...callbacks,

@@ -10,7 +10,7 @@ export interface Readiness {
 }
 
 /** Workers report once a second: one that has said nothing for so long answers nobody else either. Milliseconds. */
-const SILENT_MS = 5_000;
+export const SILENT_MS = 5_000;
 
 /** Requests to it are answered from it. */
 const CONNECTED: ReadonlySet<string> = new Set(['healthy', 'degraded']);

@@ -1,4 +1,5 @@
 import { workerIds } from './accounts.js';
+import type { AdminSource } from './admin.js';
 import { AdminPort } from './admin_port.js';
 import type { Config, LoadResult } from './config/types.js';
 import { describe, proxyHint } from './describe.js';
@@ -12,9 +13,16 @@ import { type Problem, preflight } from './preflight.js';
 import { ownSurroundings, upgradeObstacle } from './program.js';
 import { readiness } from './readiness.js';
 import { pidFileChange, Reloader } from './reload.js';
-import { removeReports, writeReport, writeUpgradeReport } from './reload_report.js';
+import {
+  type ReloadReport,
+  removeReports,
+  writeReport,
+  writeUpgradeReport,
+} from './reload_report.js';
 import { metricsPage } from './service_figures.js';
 import { Signals, type StopSignal } from './signals.js';
+import { Events } from './status/events.js';
+import { ServiceStatus } from './status/service.js';
 import type { Command, Successor } from './successor.js';
 import { giveUp, takeOver } from './take_over.js';
 import { type HandedOver, Upgrader } from './upgrade.js';
@@ -101,7 +109,7 @@ async function run(
 ): Promise<number> {
   const { config, log, predecessor = null } = options;
   const service = createService(options, inheritance);
-  const { generations, admin, ledger, upgrader, hopeless } = service;
+  const { generations, admin, ledger, status, upgrader, hopeless } = service;
   if (predecessor) {
     predecessor.onMetrics = (samples) => ledger.formerHeard(samples);
     void predecessor.gone.then(() => ledger.formerEnded());
@@ -110,6 +118,7 @@ async function run(
   if (problem) return await refuse([problem], options);
   announce(config, log);
   generations.start();
+  status.start();
   const signal = signals.next();
   try {
     if (predecessor && inheritance) {
@@ -136,12 +145,15 @@ async function run(
     await generations.drain(0);
     return 1;
   } finally {
+    status.close();
     admin.close();
   }
 }
 
 interface Service {
   readonly ledger: Ledger;
+  readonly events: Events;
+  readonly status: ServiceStatus;
   readonly generations: Generations;
   readonly admin: AdminPort;
   readonly reloader: Reloader;
@@ -156,11 +168,13 @@ function createService(options: SuperviseOptions, inheritance: Inheritance | nul
   const hopeless = deferred<readonly string[]>();
   const ready = deferred<void>();
   const ledger = new Ledger();
+  const events = new Events();
   const callbacks = { onHopeless: hopeless.resolve, onReady: () => ready.resolve() };
-  const generations = createGenerations(options, ledger, callbacks, inheritance);
-  const parts = createReload(options, ledger, generations);
+  const generations = createGenerations(options, { ledger, events }, callbacks, inheritance);
+  const status = new ServiceStatus({ config: () => generations.config, ledger, events });
+  const parts = { ledger, events, generations, status };
   const [settled, failed] = [ready.promise, hopeless.promise];
-  return { ledger, generations, ...parts, ready: settled, hopeless: failed };
+  return { ...parts, ...createReload(options, parts), ready: settled, hopeless: failed };
 }
 
 function handleSignals(options: SuperviseOptions, service: Service, signals: Signals): void {
@@ -200,14 +214,14 @@ function handleSignals(options: SuperviseOptions, service: Service, signals: Sig
 
 function createGenerations(
   options: SuperviseOptions,
-  ledger: Ledger,
+  parts: Pick<Service, 'ledger' | 'events'>,
   callbacks: Pick<PoolOptions, 'onHopeless' | 'onReady'>,
   inheritance: Inheritance | null,
 ): Generations {
   const { config, log } = options;
   return new Generations(
     config,
-    { ...options, ledger },
+    { ...options, ...parts },
     {
       onHopeless: callbacks.onHopeless,
       onListening: () => {
@@ -229,8 +243,12 @@ function createGenerations(
 /** The admin listener shows what the others do, of whom the reloader moves it, and the upgrader hands it on. */
 function createReload(
   options: SuperviseOptions,
-  ledger: Ledger,
-  generations: Generations,
+  {
+    ledger,
+    events,
+    generations,
+    status,
+  }: Pick<Service, 'ledger' | 'events' | 'generations' | 'status'>,
 ): Pick<Service, 'admin' | 'reloader' | 'upgrader'> {
   const { log, load, version, predecessor = null } = options;
   const reloader: Reloader = new Reloader(
@@ -245,13 +263,14 @@ function createReload(
         return problems;
       },
       ended: (report) => {
+        events.add('reload', report.outcome === 'applied' ? 'good' : 'bad', reloadStory(report));
         const { pidFile } = generations.config.server;
         if (pidFile !== null) writeReport(pidFile, report);
       },
     },
     log,
   );
-  const source = {
+  const source: AdminSource = {
     isHealthy: () => generations.readyCount > 0,
     readiness: () => readiness(generations.config.volumes, ledger.workers),
     metrics: metricsPage({
@@ -270,6 +289,7 @@ function createReload(
       upgrades: upgrader.status,
       predecessor: predecessor && !predecessor.isGone ? predecessor.pid : null,
       ...(await generations.status()),
+      ...status.report(),
     }),
   };
   const admin = new AdminPort(source, log);
@@ -277,9 +297,20 @@ function createReload(
   return { admin, reloader, upgrader };
 }
 
+function reloadStory({ outcome, durationMs, problems: [first, ...others] }: ReloadReport): string {
+  if (outcome === 'applied') return `reload: done in ${durationMs} ms`;
+  const more = others.length === 0 ? '' : `, and ${others.length} more`;
+  return `reload: ${outcome === 'refused' ? 'refused' : 'given up'}, nothing changed: ${first}${more}`;
+}
+
 function createUpgrader(
   { log, command, notify, readyMs }: SuperviseOptions,
-  { ledger, generations, admin, reloader }: Omit<Service, 'upgrader' | 'ready' | 'hopeless'>,
+  {
+    ledger,
+    generations,
+    admin,
+    reloader,
+  }: Pick<Service, 'ledger' | 'generations' | 'admin' | 'reloader'>,
 ): Upgrader {
   return new Upgrader({
     log,

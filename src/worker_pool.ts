@@ -2,6 +2,7 @@ import type { Config } from './config/types.js';
 import type { Ledger } from './observe/ledger.js';
 import type { Logger } from './observe/log.js';
 import type { Sockets } from './sockets.js';
+import type { Events } from './status/events.js';
 import {
   RESTART_TIMING,
   type RestartTiming,
@@ -30,6 +31,7 @@ export interface PoolOptions {
   readonly timing?: RestartTiming;
   /** Where the workers' figures go. */
   readonly ledger: Ledger;
+  readonly events: Events;
   /** Whose place it takes: as long as that one accepts, its sockets are used. null: nobody's. */
   readonly predecessor: Partner | null;
   /** Once: the first worker listens. */
@@ -73,7 +75,7 @@ export class WorkerPool implements Partner {
     this.partner = predecessor;
     this.#isSuccessor = predecessor !== null;
     this.#options = rest;
-    const { config, workerFile, log, timing = RESTART_TIMING, ledger } = rest;
+    const { config, workerFile, log, timing = RESTART_TIMING, ledger, events } = rest;
     this.config = config;
     this.#slots = Array.from(
       { length: config.server.workers },
@@ -85,6 +87,7 @@ export class WorkerPool implements Partner {
           log,
           timing,
           ledger,
+          events,
           othersServe: (isRestart) => this.#othersServe(isRestart),
           inherited: () => this.partner?.socketsOf(i + 1) ?? NO_SOCKETS,
           areSocketsShared: () => this.partner !== null,

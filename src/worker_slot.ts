@@ -10,6 +10,7 @@ import {
 import type { Ledger } from './observe/ledger.js';
 import { errnoOf, type Logger } from './observe/log.js';
 import { isSocketHandle, type SocketHandle, type Sockets } from './sockets.js';
+import type { Events } from './status/events.js';
 
 /** Milliseconds. Passed in, so that tests need not wait. */
 export interface RestartTiming {
@@ -44,6 +45,8 @@ export interface SlotOptions {
   readonly log: Logger;
   readonly timing: RestartTiming;
   readonly ledger: Ledger;
+  /** Told of deaths and successors. */
+  readonly events: Events;
   /** Whether others answer requests meanwhile; `isRestart`: the worker takes the place of one that died. */
   readonly othersServe: (isRestart: boolean) => boolean;
   /** What a worker here listens on instead of opening sockets of its own; the caller's. */
@@ -293,9 +296,9 @@ export class WorkerSlot {
     this.failedStarts = 0;
     if (this.restarts > 0) {
       const pid = life.worker.process.pid;
-      this.#options.log.info(
-        `worker ${this.number} (pid ${pid}) is ready after ${seconds(life.readyMs - life.bornMs)}`,
-      );
+      const story = `worker ${this.number} (pid ${pid}) is ready after ${seconds(life.readyMs - life.bornMs)}`;
+      this.#options.log.info(story);
+      this.#options.events.add('worker', 'good', story);
     }
     this.#options.onReady();
   }
@@ -350,7 +353,9 @@ export class WorkerSlot {
     this.#deaths += 1;
     const delay = restartDelay(this.#deaths, this.#options.timing);
     const next = delay === 0 ? 'at once' : `in ${seconds(delay)}`;
-    this.#options.log.error(`worker ${this.number} ${story}; the next one starts ${next}`);
+    const whole = `worker ${this.number} ${story}; the next one starts ${next}`;
+    this.#options.log.error(whole);
+    this.#options.events.add('worker', 'bad', whole);
     this.#timer = setTimeout(() => {
       this.restarts += 1;
       this.#options.ledger.restarted(this.number);

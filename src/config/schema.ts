@@ -153,7 +153,7 @@ export const admin = {
     listen: optional(
       listenAddress,
       'no admin listener',
-      'Where `/metrics`, `/healthz`, `/readyz` and `/status` are answered.',
+      'Where `/status`, `/metrics`, `/healthz` and `/readyz` are answered.',
     ),
   },
 } as const satisfies SectionSpec;

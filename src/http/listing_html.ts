@@ -1,10 +1,11 @@
 /** A listing as a page that needs nothing else: no script, no other file. Pure. */
 import type { FolderEntry } from '../storage/storage.js';
+import { counted, escapeHtml, humanSize } from '../words.js';
 import { FOLDER_ICON, kindOf } from './listing_icons.js';
 import { DEFAULT_ORDER, type Order } from './listing_order.js';
 import type { ListingFormat, Totals } from './listing_page.js';
 import { STYLE } from './listing_style.js';
-import { counted, dateOf, escapeHtml, hrefOf, humanSize, visibleName } from './listing_text.js';
+import { dateOf, hrefOf, visibleName } from './listing_text.js';
 
 export interface PageOptions {
   /** The URL's path, decoded to bytes; ends with a slash. */

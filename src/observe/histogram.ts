@@ -41,3 +41,35 @@ export class Histogram {
 export function addCells(a: readonly number[], b: readonly number[]): number[] {
   return a.map((cell, index) => cell + (b[index] ?? 0));
 }
+
+/** What happened between two reports: never less than nothing. */
+export function cellsSince(
+  before: readonly number[] | undefined,
+  now: readonly number[],
+): number[] {
+  return before ? now.map((cell, index) => Math.max(0, cell - (before[index] ?? 0))) : [...now];
+}
+
+/** How many observations there are in what a histogram has sent. */
+export const countOf = (cells: readonly number[]): number =>
+  cells.slice(0, BOUNDS.length + 1).reduce((sum, each) => sum + each, 0);
+
+/**
+ * Which duration a share of all observations does not exceed, in seconds, taken as evenly spread within a bound and the one
+ * below, as PromQL's histogram_quantile does; what is longer than the last bound counts as that. null: there are none.
+ */
+export function quantile(cells: readonly number[], share: number): number | null {
+  const count = countOf(cells);
+  if (count === 0) return null;
+  const rank = share * count;
+  let below = 0;
+  for (const [index, bound] of BOUNDS.entries()) {
+    const here = cells[index] ?? 0;
+    if (here > 0 && below + here >= rank) {
+      const from = BOUNDS[index - 1] ?? 0;
+      return from + ((bound - from) * Math.max(0, rank - below)) / here;
+    }
+    below += here;
+  }
+  return BOUNDS.at(-1) ?? null;
+}

@@ -73,6 +73,12 @@ listen = 127.0.0.1:${adminPort}
 ${has('log') ? '' : '[log]\naccess = off\n'}${has('cache') ? '' : NEVER_UNASKED}${options.config}`;
 }
 
+/** How a command ended, and what it wrote. */
+export interface Said {
+  readonly code: number | null;
+  readonly output: string;
+}
+
 /** What /status says of reloads. */
 export interface ReloadCounts {
   readonly applied: number;
@@ -201,26 +207,32 @@ export class Gfserve {
   }
 
   /** `gfserve reload`, and what it said. */
-  reload(): Promise<{ readonly code: number | null; readonly output: string }> {
-    return this.#ask('reload');
+  reload(): Promise<Said> {
+    return this.command('reload');
   }
 
   /** `gfserve upgrade`, and what it said. */
-  upgrade(): Promise<{ readonly code: number | null; readonly output: string }> {
-    return this.#ask('upgrade');
+  upgrade(): Promise<Said> {
+    return this.command('upgrade');
   }
 
-  async #ask(command: string): Promise<{ readonly code: number | null; readonly output: string }> {
+  /** A command of gfserve's with this one's file, and what it said. `signal` is sent after its first output. */
+  async command(
+    name: string,
+    options: readonly string[] = [],
+    signal: NodeJS.Signals | null = null,
+  ): Promise<Said> {
     const child = spawn(
       process.execPath,
-      [CLI, command, '--config', join(this.dir, 'server.ini')],
+      [CLI, name, '--config', join(this.dir, 'server.ini'), ...options],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: '' },
+        env: { ...process.env, NODE_OPTIONS: '', LC_ALL: 'C.UTF-8' },
       },
     );
     let output = '';
     const collect = (data: Buffer): void => {
+      if (output === '' && signal !== null) child.kill(signal);
       output += data.toString();
     };
     child.stdout.on('data', collect);

@@ -1,14 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  counted,
-  dateOf,
-  escapeHtml,
-  grouped,
-  hrefOf,
-  humanSize,
-  isUtf8,
-  visibleName,
-} from '../../src/http/listing_text.js';
+import { dateOf, hrefOf, isUtf8, visibleName } from '../../src/http/listing_text.js';
+import { counted, escapeHtml, grouped, humanSize } from '../../src/words.js';
 
 const bytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
