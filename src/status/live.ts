@@ -147,7 +147,7 @@ export function live({ document, location }: Browser, version: string): void {
 function pointing(document: Browser['document'], latest: () => StatusReport | null): void {
   const output = document.querySelector('#readout');
   document.addEventListener('pointermove', ({ target, clientX }) => {
-    const frame = target.closest?.('.frame');
+    const frame = target.closest?.('.frame')?.querySelector('svg');
     const report = latest();
     const id = frame?.closest('figure')?.getAttribute('id');
     const plot = report && plotsOf(report).find((each) => each.id === id);

@@ -170,7 +170,7 @@ export function figure(plot: Plot): string {
     plot.series.length < 2
       ? ''
       : `<ul class="legend">${plot.series
-          .map(({ label, colour }) => `<li class="${colour}">${escapeHtml(label)}</li>`)
+          .map(({ label, colour }) => `<li><i class="${colour}"></i>${escapeHtml(label)}</li>`)
           .join('')}</ul>`;
   return `<figure id="${plot.id}"><figcaption><h3>${escapeHtml(plot.title)}</h3><p class="now">${escapeHtml(plot.now)}</p></figcaption>
 <div class="frame">${drawing(plot)}<span>${escapeHtml(plot.format(range.top))}</span><span>${escapeHtml(plot.format(middleOf(range)))}</span></div>

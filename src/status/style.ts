@@ -58,10 +58,10 @@ figure:nth-child(-n+2),.four figure{grid-column:span 3}
 figcaption{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 .75rem}
 figcaption h3{color:var(--dim);font-size:.8125rem}
 .now{font-size:1.375rem;font-weight:600;line-height:1.3}
-.frame{position:relative;height:7.5rem;margin-top:.5rem;touch-action:pan-y}
+.frame{position:relative;height:7.5rem;margin-top:.625rem;padding-left:3.5rem;touch-action:pan-y}
 .frame svg{display:block;width:100%;height:100%;overflow:visible}
-.frame span{position:absolute;left:0;top:.125rem;padding:0 .25rem 0 0;color:var(--dim);font-size:.6875rem;line-height:1;text-shadow:0 0 3px var(--bg),0 0 3px var(--bg),0 0 3px var(--bg)}
-.frame span+span{top:calc(50% + .125rem)}
+.frame span{position:absolute;left:0;top:0;width:3.125rem;color:var(--dim);font-size:.6875rem;line-height:1;text-align:right;white-space:nowrap;transform:translateY(-50%)}
+.frame span+span{top:50%}
 path{fill:none;vector-effect:non-scaling-stroke}
 .grid{stroke:var(--line)}
 .line{stroke-width:1.5;stroke-linejoin:round;stroke-linecap:round;stroke:currentColor}
@@ -72,11 +72,10 @@ path{fill:none;vector-effect:non-scaling-stroke}
 .s5{color:var(--s5)}
 .s9{color:var(--s9)}
 .line.s9{stroke-dasharray:5 3}
-.axis{display:flex;justify-content:space-between;margin-top:.25rem;color:var(--dim);font-size:.6875rem}
+.axis{display:flex;padding-left:3.5rem;justify-content:space-between;margin-top:.25rem;color:var(--dim);font-size:.6875rem}
 .legend{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,12.5rem),1fr));gap:0 1rem;margin-top:.375rem;font-size:.8125rem}
-.legend li::before{content:"";display:inline-block;width:.75rem;height:.1875rem;margin-right:.4375rem;vertical-align:.25em;border-radius:2px;background:currentColor}
-.legend li.s9::before{background:repeating-linear-gradient(90deg,currentColor 0 .3rem,transparent 0 .45rem)}
-.legend li::first-line{color:var(--fg)}
+.legend i{display:inline-block;width:.75rem;height:.1875rem;margin-right:.4375rem;vertical-align:.25em;border-radius:2px;background:currentColor}
+.legend i.s9{background:repeating-linear-gradient(90deg,currentColor 0 .3rem,transparent 0 .45rem)}
 figure>.note{margin-top:auto;padding-top:.375rem}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:0 2rem}
 .pair>section{min-width:0}

@@ -17,7 +17,7 @@ listen[] = 127.0.0.1:${ports.http}
 workers = 2                     ; processes that answer requests
 
 [admin]
-listen = 127.0.0.1:${ports.admin}         ; /healthz and /status, for people and monitoring
+listen = 127.0.0.1:${ports.admin}         ; /status, /metrics and /healthz, for people and monitoring
 
 [log]
 access = ${accessLog}

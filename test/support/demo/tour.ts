@@ -14,7 +14,7 @@ export function showTour({ ports, dir, mounts, gfserve }: World): void {
   served(`${url}/`, 'a site on the volume unbit001, three copies of each file');
   served(`${url}/foo/`, 'the volume downloads, each file on one brick');
   served(`${url}/browse/`, 'the first volume again, as folders to look through');
-  served(`${adminUrl}/status`, 'the workers and their volumes');
+  served(`${adminUrl}/status`, 'a live page: volumes, requests, workers');
   say();
   say(bold('In another terminal, in this folder:'));
   tries('change the page through a FUSE mount, then fetch it', [
