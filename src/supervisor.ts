@@ -130,7 +130,9 @@ async function run(
         await giveUp(reasons, parts, inheritance, log);
         return 1;
       }
-      log.info(`upgrade: process ${process.pid} serves in the place of ${predecessor.pid}`);
+      const story = `upgrade: process ${process.pid} serves in the place of ${predecessor.pid}`;
+      log.info(story);
+      service.events.add('upgrade', 'good', story);
     }
     handleSignals(options, service, signals);
     const cause = await Promise.race([
@@ -293,7 +295,13 @@ function createReload(
     }),
   };
   const admin = new AdminPort(source, log);
-  const upgrader: Upgrader = createUpgrader(options, { ledger, generations, admin, reloader });
+  const upgrader: Upgrader = createUpgrader(options, {
+    ledger,
+    events,
+    generations,
+    admin,
+    reloader,
+  });
   return { admin, reloader, upgrader };
 }
 
@@ -307,10 +315,11 @@ function createUpgrader(
   { log, command, notify, readyMs }: SuperviseOptions,
   {
     ledger,
+    events,
     generations,
     admin,
     reloader,
-  }: Pick<Service, 'ledger' | 'generations' | 'admin' | 'reloader'>,
+  }: Pick<Service, 'ledger' | 'events' | 'generations' | 'admin' | 'reloader'>,
 ): Upgrader {
   return new Upgrader({
     log,
@@ -327,6 +336,9 @@ function createUpgrader(
     },
     share: (withAnother) => generations.share(withAnother),
     report: (report) => {
+      if (report.outcome !== 'under-way' && report.outcome !== 'applied') {
+        events.add('upgrade', 'bad', `upgrade: given up: ${report.problems[0] ?? 'see the log'}`);
+      }
       const { pidFile } = generations.config.server;
       if (pidFile === null) return;
       // The other one may have been about to take over.

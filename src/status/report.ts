@@ -108,7 +108,7 @@ export interface HistoryColumns {
   readonly connections: readonly number[];
 }
 
-export type EventKind = 'volume' | 'worker' | 'reload';
+export type EventKind = 'volume' | 'worker' | 'reload' | 'upgrade';
 
 export interface StatusEvent {
   readonly at: string;
