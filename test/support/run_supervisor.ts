@@ -1,7 +1,8 @@
 /**
  * Runs the supervisor on what the file in its argument, as JSON, says that loading a configuration gives, with workers of
  * fake_worker.ts; the next argument is how long those of a reload may take.
- * As the successor in an upgrade it does what FAKE_WORKER_MODE's file says: `dies` or is `mute`, else the same as ever.
+ * As the successor in an upgrade it does what FAKE_WORKER_MODE's file says: `dies` or is `mute`, else the same as ever, having
+ * printed `successor PID`.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +26,7 @@ async function run(): Promise<number> {
     return 1;
   }
   const { config } = loaded;
-  process.stdout.write(`supervisor ${process.pid}\n`);
+  if (predecessor) process.stdout.write(`successor ${process.pid}\n`);
   return await supervise({
     config,
     load,

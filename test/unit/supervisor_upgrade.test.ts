@@ -33,8 +33,10 @@ function run(changes: Changes = {}, mode = 'ok', readyMs = 60_000): Supervised {
 }
 
 /** Those that this one and its successors have been, in order. */
-const supervisors = (s: Supervised): number[] =>
-  [...s.stdout.matchAll(/^supervisor (\d+)$/gm)].map(([, pid]) => Number(pid));
+const supervisors = (s: Supervised): number[] => [
+  s.pid,
+  ...[...s.stdout.matchAll(/^successor (\d+)$/gm)].map(([, pid]) => Number(pid)),
+];
 
 const told = (s: Supervised, word: string): number[] =>
   [...s.stdout.matchAll(new RegExp(`^${word} \\d+ (\\d+)$`, 'gm'))].map(([, pid]) => Number(pid));
