@@ -116,7 +116,9 @@ export function live({ document, location }: Browser, version: string): void {
     fresh.innerHTML = statusView(next, localClock);
     morph(main, fresh.content);
     document.title = `${next.ready ? '' : 'Not ready: '}gfserve on ${next.host}`;
-    say('live', 'Live');
+    // It may have come after the page was hidden.
+    if (document.hidden) say('paused', 'Paused');
+    else say('live', 'Live');
   };
   const ask = async (): Promise<void> => {
     if (isAsking || document.hidden) return;

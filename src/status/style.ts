@@ -24,7 +24,8 @@ small,.note{color:var(--dim);font-size:.8125rem}
 #live{color:var(--dim);font-size:.8125rem}
 #live::before{content:"";display:inline-block;width:.5rem;height:.5rem;margin-right:.4rem;border-radius:50%;background:var(--line)}
 #live.live::before{background:var(--good);animation:beat 2s ease-in-out infinite}
-#live.lost{position:sticky;top:.5rem;z-index:1;width:100%;padding:.5rem .75rem;border-radius:.5rem;background:var(--bad);color:var(--bg);font-weight:600}
+body.lost{padding-top:4rem}
+#live.lost{position:fixed;top:.5rem;left:50%;z-index:1;width:calc(100vw - 1.5rem);max-width:70rem;transform:translateX(-50%);padding:.5rem .75rem;border-radius:.5rem;background:var(--bad);color:var(--bg);font-weight:600}
 #live.lost::before{background:var(--bg)}
 .lost main{opacity:.55;filter:grayscale(1)}
 @keyframes beat{50%{opacity:.35}}
