@@ -1,5 +1,15 @@
 {
+  "target_defaults": {
+    "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
+    "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],
+    "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-O2", "-fvisibility=hidden"],
+    "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20", "-Wno-unused-parameter"]
+  },
   "targets": [
+    {
+      "target_name": "gfserve_system",
+      "sources": ["addon/credentials.cc", "addon/notify.cc", "addon/system.cc"]
+    },
     {
       "target_name": "gfserve",
       "sources": [
@@ -14,10 +24,7 @@
         "addon/volume.cc",
         "addon/watch_job.cc"
       ],
-      "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
-      "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],
-      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-O2", "-fvisibility=hidden", "<!@(pkg-config --cflags glusterfs-api)"],
-      "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20", "-Wno-unused-parameter"],
+      "cflags_cc": ["<!@(pkg-config --cflags glusterfs-api)"],
       "libraries": ["-lgfapi"]
     }
   ]

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { hasCapability } from './capabilities.js';
 import type { Config, ListenAddress, ServerConfig } from './config/types.js';
 import type { StartErrorCode } from './errors.js';
 import { errnoOf } from './observe/log.js';
@@ -18,7 +19,10 @@ export interface Problem {
  * after the other and let go again; those on what is `held` by workers that these are to follow can't be tried.
  */
 export async function preflight({ server }: Config, held: Held = NOTHING_HELD): Promise<Problem[]> {
-  const found: (Problem | null)[] = [...accountProblems(server.user, server.group)];
+  const found: (Problem | null)[] = [
+    ...accountProblems(server.user, server.group),
+    capabilityProblem(server),
+  ];
   for (const address of server.listen) {
     if (address.kind === 'tcp') {
       if (held.ports.has(address.port)) continue;
@@ -35,17 +39,40 @@ export async function preflight({ server }: Config, held: Held = NOTHING_HELD): 
   return found.filter((problem) => problem !== null);
 }
 
+/** What workers are to have must be there to be kept, and there must be a user to keep it for. */
+function capabilityProblem({ capabilities, user }: ServerConfig): Problem | null {
+  if (capabilities.length === 0) return null;
+  const fail = (message: string): Problem => ({
+    code: 'GFS_CONFIG',
+    message: `[server] capabilities: ${message}`,
+  });
+  if (process.geteuid?.() === 0) {
+    return user === null || accountId('user', user) === 0
+      ? fail('workers stay root, who may do all of it and more: set user, or leave the key out')
+      : null;
+  }
+  const missing = capabilities.filter((name) => !hasCapability(name));
+  if (missing.length === 0) return null;
+  const names = missing.map((name) => `CAP_${name.toUpperCase()}`).join(' ');
+  return fail(
+    `gfserve was started without ${names} and is not root, who could give it: start it as root with user, or by systemd with AmbientCapabilities=${names}`,
+  );
+}
+
 /** Workers listen after they have become `user`, who may not open the low ports. */
 function portProblem(
   server: ServerConfig,
   address: ListenAddress & { kind: 'tcp' },
 ): Problem | null {
+  // Without root, workers may what this process may, which then tries it.
+  if (process.geteuid?.() !== 0) return null;
   if (server.user === null || accountId('user', server.user) === 0) return null;
+  if (server.capabilities.includes('net_bind_service')) return null;
   const lowest = Number(readDatabase('/proc/sys/net/ipv4/ip_unprivileged_port_start') || 1024);
   if (address.port >= lowest) return null;
   return {
     code: 'GFS_LISTEN',
-    message: `[server] listen: ${address.text}: ports below ${lowest} are not open to user "${server.user}": listen on a higher one behind a proxy, or lower the sysctl net.ipv4.ip_unprivileged_port_start`,
+    message: `[server] listen: ${address.text}: ports below ${lowest} are not open to user "${server.user}": set capabilities = net_bind_service, or listen on a higher port behind a proxy`,
   };
 }
 
@@ -106,7 +133,7 @@ function tcpReason(port: number, errno: string): string {
     case 'EADDRINUSE':
       return `something listens there already, maybe another gfserve: stop it ("ss -ltnp sport = :${port}" names it) or choose another port (EADDRINUSE)`;
     case 'EACCES':
-      return `port ${port} needs a privilege: start as root with [server] user, give the service CAP_NET_BIND_SERVICE, or choose a port from 1024 (EACCES)`;
+      return `port ${port} needs a privilege: start as root with [server] user and capabilities = net_bind_service, or by systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, or choose a port from 1024 (EACCES)`;
     case 'EADDRNOTAVAIL':
       return 'this machine does not have that address: "ip address" lists those it has (EADDRNOTAVAIL)';
     case 'ENOTFOUND':

@@ -1,6 +1,5 @@
 /** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
 import { randomBytes } from 'node:crypto';
-import { workerIds } from './accounts.js';
 import type { Config, ListenAddress } from './config/types.js';
 import type { Site } from './http/exchange.js';
 import { HotAnswers } from './http/hot.js';
@@ -14,6 +13,7 @@ import { createTrust } from './http/trust.js';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
+import { dropPrivileges } from './privileges.js';
 import { type SocketHandle, socketKey, socketPath, wrapSocket } from './sockets.js';
 import { CachedStorage } from './storage/cache/cached_storage.js';
 import { Compressor } from './storage/cache/compressor.js';
@@ -99,7 +99,7 @@ async function start(number: number, config: Config, others: boolean): Promise<v
     const { HttpServer } = await import('./http/server.js');
     // Opened by root where there is one, as other servers do: log folders belong to root.
     accessLog = createAccessLog(config.log, log);
-    dropPrivileges(config);
+    dropPrivileges(config.server);
     running = new Worker(number, config, accessLog, (site) => new HttpServer(site, native));
     await running.start(others ? PATIENT_GRACE_MS : CONNECT_GRACE_MS);
   } catch (error) {
@@ -119,23 +119,6 @@ async function stop(timeoutMs: number, ending: Ending): Promise<void> {
   const result = running ? await running.drain(timeoutMs, ending) : { finished: 0, cut: 0 };
   // Without glfs_fini, which takes seconds and may hang: the bricks see the connections close. Only reads were under way.
   link.send({ type: 'drained', ...result }, () => native.exitNow(0));
-}
-
-/** What the type declarations of Node 20 leave out. */
-interface PosixProcess extends NodeJS.Process {
-  initgroups(user: string | number, extraGroup: string | number): void;
-}
-
-/**
- * Before anything is connected or listened on, so that sockets and gfapi's calls belong to that user. The supervisor has
- * found both accounts already.
- */
-function dropPrivileges({ server }: Config): void {
-  const { uid, gid } = workerIds(server);
-  // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
-  if (uid !== null && gid !== null) (process as PosixProcess).initgroups(uid, gid);
-  if (gid !== null) process.setgid?.(gid);
-  if (uid !== null) process.setuid?.(uid);
 }
 
 /** Who is told by Cache-Status how an answer came about. */

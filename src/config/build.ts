@@ -19,6 +19,7 @@ export function toServer(values: Values<typeof server.keys>): ServerConfig {
     trustedProxies: values['trusted-proxies'] ?? [],
     user: values.user,
     group: values.group,
+    capabilities: values.capabilities ?? [],
     pidFile: values['pid-file'],
   };
 }

@@ -1,4 +1,5 @@
-import type { AccessLog, XlatorOption } from './types.js';
+import { didYouMean } from './suggest.js';
+import type { AccessLog, Capability, XlatorOption } from './types.js';
 import { bad, good, matching, type Parsed, quote, type ValueType } from './values.js';
 
 /** What GlusterFS keeps at a volume's root for itself. Never served. */
@@ -115,5 +116,17 @@ export const xlatorOption: ValueType<XlatorOption> = {
     return xlator === undefined || key === undefined || value === undefined
       ? bad(`${quote(text)} is not xlator.option=value, such as *-client-*.frame-timeout=600`)
       : good({ xlator, key, value });
+  },
+};
+
+const CAPABILITIES: readonly Capability[] = ['net_bind_service'];
+
+export const capability: ValueType<Capability> = {
+  words: CAPABILITIES.map((name) => `\`${name}\``).join(', '),
+  parse: (text) => {
+    const found = CAPABILITIES.find((name) => name === text);
+    if (found !== undefined) return good(found);
+    const known = CAPABILITIES.join(', ');
+    return bad(`${quote(text)} is not one of ${known}${didYouMean(text, CAPABILITIES)}`);
   },
 };

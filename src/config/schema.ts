@@ -4,6 +4,7 @@ import { mediaRange } from './media_ranges.js';
 import {
   accessLog,
   account,
+  capability,
   charsetName,
   indexName,
   localPath,
@@ -137,6 +138,11 @@ export const server = {
     ),
     user: optional(account, 'stays what it was started as', 'Account that the workers run as.'),
     group: optional(account, "the user's own group", 'Group that the workers run as.'),
+    capabilities: optional(
+      commaList(capability),
+      'none',
+      'What the workers may do beyond what every user may. `net_bind_service`: use ports below 1024, to listen on them, and to reach volumes with `server.allow-insecure off`. As root it is kept over the change to `user`; without root it must be there already, as by `AmbientCapabilities=` of systemd.',
+    ),
     'pid-file': optional(
       localPath,
       'none',

@@ -18,6 +18,9 @@ export type ListenAddress =
       readonly text: string;
     };
 
+/** Of capabilities(7), without its CAP_ and in lower case. */
+export type Capability = 'net_bind_service';
+
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   /** Number of worker processes, `auto` already resolved. At least 1. */
@@ -26,6 +29,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[];
   readonly user: string | null;
   readonly group: string | null;
+  /** What the workers keep when they become `user`. */
+  readonly capabilities: readonly Capability[];
   readonly pidFile: string | null;
 }
 

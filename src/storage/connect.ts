@@ -1,10 +1,11 @@
 /** One attempt to connect a volume: get its volume file from one of its servers, then glfs_init by that. */
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { VolfileServer, VolumeConfig } from '../config/types.js';
 import type { Native, NativeSpec } from './native.js';
 import { type ProbeResult, probeAll } from './probe.js';
 import { describeProbe, FOLLOWER_TIMES, type VolfileFollower } from './volfile/follower.js';
+import { HOW_TO_GET_LOW_PORTS, mayUseLowPorts, refusesHighPorts } from './volfile/low_ports.js';
 
 /** glfs_object_t kept per volume; each takes 1.8 KiB, most of it for its inode in libgfapi's own caches. */
 const FEWEST_HANDLES = 16_384;
@@ -28,6 +29,9 @@ const GFAPI_LOG_LEVELS = {
   debug: 8,
   trace: 9,
 } as const;
+
+/** What bricks take to say whether they mind from which port they are asked: two round trips. */
+const BRICK_ANSWER_MS = 500;
 
 /** SECURE_ACCESS_FILE of GlusterFS: where it exists, glusterd is spoken to by TLS. */
 const SECURE_ACCESS_FILE = '/var/lib/glusterd/secure-access';
@@ -86,6 +90,7 @@ function nativeSpec(
   source: Source,
   maxQueue: number,
   cacheBytes: number,
+  needsLowPorts: boolean,
 ): NativeSpec {
   const servers = source.kind === 'servers' ? source.servers : [];
   return {
@@ -107,6 +112,10 @@ function nativeSpec(
       // that they do is to use what it has freed, which killed workers. It costs 8 % of small files that come from the volume
       // one after the other, and large ones come faster.
       { xlator: '*-client-*', key: 'event-threads', value: '1' },
+      // On by default: low ports are few, and other services' too.
+      ...(needsLowPorts
+        ? [{ xlator: '*-client-*', key: 'client-bind-insecure', value: 'off' }]
+        : []),
       ...config.xlatorOptions,
     ],
     logFile: config.logFile ?? '/dev/null',
@@ -156,7 +165,18 @@ export async function attemptConnect(
   const elapsed = (): number => performance.now() - start;
   const source = await findSource(config, options);
   if (source.kind === 'none') return { ok: false, ms: elapsed(), reason: source.reason };
-  return await initialise(config, source, options, elapsed);
+  const text = source.kind === 'text' ? source.text : await textOf(config.volfile);
+  const needsLowPorts = await refusesHighPorts(text, BRICK_ANSWER_MS);
+  if (needsLowPorts && !mayUseLowPorts()) {
+    const reason = `the bricks of "${config.volname}" take connections from ports below 1024 only (server.allow-insecure): ${HOW_TO_GET_LOW_PORTS}; or "gluster volume set ${config.volname} server.allow-insecure on"`;
+    return { ok: false, ms: elapsed(), reason };
+  }
+  return await initialise(config, source, needsLowPorts, options, elapsed);
+}
+
+/** '' where there is none, or none to be read: libgfapi will say so. */
+async function textOf(path: string | null): Promise<string> {
+  return path === null ? '' : await readFile(path, 'latin1').catch(() => '');
 }
 
 async function findSource(
@@ -215,6 +235,7 @@ async function liveFirst(
 function initialise(
   config: VolumeConfig,
   source: Source,
+  needsLowPorts: boolean,
   options: AttemptOptions,
   elapsed: () => number,
 ): Promise<AttemptResult> {
@@ -230,7 +251,8 @@ function initialise(
       const reason = `${server} answered, but connecting did not end within ${timeoutMs / 1000} s`;
       resolve({ ok: false, ms: elapsed(), reason, stuck: server });
     }, timeoutMs);
-    const spec = nativeSpec(config, source, options.maxQueue, options.cacheBytes);
+    const { maxQueue, cacheBytes } = options;
+    const spec = nativeSpec(config, source, maxQueue, cacheBytes, needsLowPorts);
     const volume = native.connect(spec, (event) => {
       if (late) {
         if (event.kind === 'closed') abandoned.pending -= 1;

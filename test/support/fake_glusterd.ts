@@ -55,6 +55,8 @@ export class FakeGlusterd {
   /** What the socket gets for a question about a volume's file; null: nothing, ever. */
   answer: (xid: number) => Buffer | null = (xid) => reply(xid, spec(volfile('first')));
   answersPings = true;
+  /** As with `rpc-auth-allow-insecure off`: who comes from a port from 1024 is denied everything. */
+  deniesHighPorts = false;
   asked = 0;
   pings = 0;
   readonly #sockets = new Set<net.Socket>();
@@ -114,7 +116,9 @@ export class FakeGlusterd {
   }
 
   #take(socket: net.Socket, { xid, program, procedure }: Call): void {
-    if (program === GETSPEC.program && procedure === GETSPEC.procedure) {
+    if (this.deniesHighPorts && (socket.remotePort ?? 0) >= 1024) {
+      socket.write(record(new XdrWriter().words(xid, 1, 1, 1, 2).bytes()));
+    } else if (program === GETSPEC.program && procedure === GETSPEC.procedure) {
       this.asked += 1;
       const bytes = this.answer(xid);
       if (bytes !== null) socket.write(bytes);

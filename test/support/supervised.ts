@@ -27,6 +27,7 @@ export function testConfig({ server, log, admin, drainTimeoutMs = 5000 }: Change
       trustedProxies: [],
       user: null,
       group: null,
+      capabilities: [],
       pidFile: null,
       ...server,
     },

@@ -120,6 +120,14 @@ const together: readonly Case[] = [
     file({ rest: '[admin]\nlisten = unix:/a-%w' }),
     '9: [admin] listen: has %w in its path, but no worker listens there',
   ],
+  [
+    file({ server: 'listen[] = :80\ncapabilities = net_bind_servce' }),
+    '3: [server] capabilities: "net_bind_servce" is not one of net_bind_service; did you mean "net_bind_service"?',
+  ],
+  [
+    file({ server: 'listen[] = :80\ncapabilities = net_bind_service, sys_admin' }),
+    '3: [server] capabilities: "sys_admin" is not one of net_bind_service',
+  ],
   [file({ server: 'listen[] = :80\nworkers = 257' }), '3: [server] workers: "257" is not'],
   [
     file({ volume: 'volfile = /x\nservers = a' }),

@@ -12,6 +12,7 @@ describe('a right file', () => {
         trustedProxies: [],
         user: null,
         group: null,
+        capabilities: [],
         pidFile: null,
       },
       admin: { listen: null },

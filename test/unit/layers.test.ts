@@ -47,7 +47,7 @@ test.each([
   ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],
   [
     'only native.ts loads modules by path',
-    /^(?!storage\/native\.ts|load_natives\.ts|requirements\.ts)/,
+    /^(?!storage\/native\.ts|system\.ts|load_natives\.ts|requirements\.ts)/,
     /^node:module$/,
   ],
 ])('%s', (_rule, from, to) => {
@@ -74,18 +74,26 @@ test('in C++ only the environment and its exports see napi.h, and what stands al
   expect(includes.filter(({ names }) => names.includes('napi.h')).map(({ file }) => file)).toEqual([
     'addon.cc',
     'environment.h',
+    'system.cc',
   ]);
   const sees = includes.filter(({ names }) => names.includes('environment.h'));
   expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
-    if (!/^(thread_pool|completion_queue|handle_cache|block_pool|sockets)\./.test(file)) continue;
+    if (
+      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify)\./.test(
+        file,
+      )
+    )
+      continue;
     const own = file.replace(/\..*/, '.h');
     expect(
       names.filter(
         (name) =>
           name.endsWith('.h') &&
           name !== own &&
-          !/^(sys\/(mman|socket)|pthread|dirent|fcntl|unistd)\.h$/.test(name),
+          !/^(sys\/(mman|prctl|socket|syscall|un)|linux\/capability|pthread|dirent|fcntl|unistd)\.h$/.test(
+            name,
+          ),
       ),
     ).toEqual([]);
   }

@@ -108,3 +108,26 @@ test('accounts are looked up, and one that does not exist is named with its key'
     { code: 'GFS_CONFIG', message: expect.stringMatching(/^\[server\] group: .*"no-such-group"/) },
   ]);
 });
+
+test('capabilities are kept for a user, and not by root, who has them all', async () => {
+  const asked = async (user: string | null) =>
+    (await preflight(testConfig({ server: { capabilities: ['net_bind_service'], user } }))).map(
+      ({ message }) => message,
+    );
+  expect(await asked('nobody')).toEqual([]);
+  for (const user of [null, 'root', '0']) {
+    expect(await asked(user)).toEqual([
+      expect.stringMatching(/^\[server\] capabilities: workers stay root.*set user/),
+    ]);
+  }
+});
+
+test('a user may not listen below 1024, unless that is kept', async () => {
+  const listen = [tcp('127.0.0.1', 81)];
+  const [message] = (await preflight(testConfig({ server: { listen, user: 'nobody' } }))).map(
+    (problem) => problem.message,
+  );
+  expect(message).toMatch(/not open to user "nobody": set capabilities = net_bind_service/);
+  const kept = { listen, user: 'nobody', capabilities: ['net_bind_service'] as const };
+  expect(await preflight(testConfig({ server: kept }))).toEqual([]);
+});

@@ -258,3 +258,12 @@ test('closed, it is silent and lets go', async () => {
   expect([told, lost]).toEqual([[], []]);
   expect(await follower.fetch()).toMatchObject({ ok: false, kind: 'unreachable' });
 });
+
+test('a server that takes only ports below 1024 gets one', async () => {
+  const server = await start();
+  server.deniesHighPorts = true;
+  const follower = follow([server.address]);
+  expect(await follower.fetch()).toMatchObject({ ok: true, volfile: { text: volfile('first') } });
+  expect(lost).toEqual([`${server.address.text}: it denied the call`]);
+  expect(server.connections).toBe(1);
+});

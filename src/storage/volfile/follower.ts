@@ -4,6 +4,8 @@
  */
 import type { VolfileServer } from '../../config/types.js';
 import { type ProbeResult, probeAll } from '../probe.js';
+import { HOW_TO_GET_LOW_PORTS, lowPort, mayUseLowPorts } from './low_ports.js';
+import { DENIED } from './rpc.js';
 import { type Answer, Session, type SessionTimes } from './session.js';
 
 export interface Volfile {
@@ -52,6 +54,9 @@ export const FOLLOWER_TIMES: FollowerTimes = {
   settleMs: 300,
   settleAtMostMs: 2_000,
 };
+
+/** Of 424 ports, most of which are free. */
+const LOW_PORT_TRIES = 4;
 
 export const describeProbe = (result: ProbeResult): string =>
   result.alive ? `${result.server.text} answered` : `${result.server.text} ${result.reason}`;
@@ -121,8 +126,7 @@ export class VolfileFollower {
     for (const { alive, server } of probes) {
       if (this.#closed) return unreachable(['it is not asked any more']);
       if (!alive) continue;
-      const session = this.#start(server);
-      const answer = await this.#ask(session);
+      const { session, answer } = await this.#tryOne(server);
       if (answer.kind !== 'failed') {
         this.#retryMs = this.times.firstRetryMs;
         return this.#fetched(session, answer);
@@ -132,7 +136,23 @@ export class VolfileFollower {
     return unreachable(reasons);
   }
 
-  #start(server: VolfileServer): Session {
+  /** From a port below 1024 where the server takes no others; such a port may be taken, and then it is another. */
+  async #tryOne(server: VolfileServer): Promise<{ session: Session; answer: Answer }> {
+    let session = this.#start(server);
+    let answer = await this.#ask(session);
+    if (answer.kind !== 'failed' || answer.reason !== DENIED) return { session, answer };
+    if (!mayUseLowPorts()) {
+      const reason = `it takes connections from ports below 1024 only (rpc-auth-allow-insecure): ${HOW_TO_GET_LOW_PORTS}`;
+      return { session, answer: { kind: 'failed', reason } };
+    }
+    for (let tries = 0; tries < LOW_PORT_TRIES && answer.kind === 'failed'; tries++) {
+      session = this.#start(server, lowPort());
+      answer = await this.#ask(session);
+    }
+    return { session, answer };
+  }
+
+  #start(server: VolfileServer, localPort: number | null = null): Session {
     const session: Session = new Session(
       server,
       this.volname,
@@ -146,6 +166,7 @@ export class VolfileFollower {
         },
       },
       this.times,
+      localPort,
     );
     this.#session = session;
     return session;

@@ -23,6 +23,9 @@ export interface Credentials {
   readonly body: Buffer;
 }
 
+/** Why a server did not take a call whose caller it does not trust: to GlusterFS, one with a port from 1024. */
+export const DENIED = 'it denied the call';
+
 const ACCEPT_STATES = [
   '',
   'it does not have the program',
@@ -82,7 +85,7 @@ function parseCall(reader: XdrReader): Message {
 }
 
 function parseReply(reader: XdrReader, xid: number): Message {
-  if (reader.word() !== ACCEPTED) return { kind: 'refusal', xid, reason: 'it denied the call' };
+  if (reader.word() !== ACCEPTED) return { kind: 'refusal', xid, reason: DENIED };
   reader.word(); // the verifier's flavor
   reader.opaque();
   const state = reader.word();

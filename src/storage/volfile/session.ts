@@ -53,11 +53,14 @@ export class Session {
     private readonly volname: string,
     private readonly events: SessionEvents,
     private readonly times: SessionTimes,
+    /** Of this end; null: whatever the system gives. */
+    localPort: number | null = null,
   ) {
+    const from = localPort === null ? {} : { localPort };
     this.#socket =
       server.transport === 'unix'
         ? net.connect({ path: server.path })
-        : net.connect({ host: server.host, port: server.port });
+        : net.connect({ host: server.host, port: server.port, ...from });
     this.#socket.setNoDelay(true);
     this.#socket.on('data', (piece: Buffer) => this.#heard(piece));
     this.#socket.on('error', ({ code, message }: NodeJS.ErrnoException) =>
