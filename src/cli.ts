@@ -123,6 +123,7 @@ async function serve(file: string): Promise<number> {
   const { loadConfig } = await import('./config/load.js');
   const { ownCommand } = await import('./program.js');
   const { supervise } = await import('./supervisor.js');
+  const { notify, serviceManager } = await import('./systemd.js');
   const style = logStyle(process.env, process.stderr.isTTY === true);
   return await supervise({
     config,
@@ -132,6 +133,7 @@ async function serve(file: string): Promise<number> {
     version: version(),
     command: ownCommand(),
     predecessor,
+    ...(serviceManager() ? { notify } : {}),
   });
 }
 

@@ -21,10 +21,11 @@ export class PrivilegeError extends Error {
  * found both accounts already. Threads that are there already, those of V8 and libuv, change too; later ones inherit.
  */
 export function dropPrivileges(server: ServerConfig): void {
+  // Then it is `user` already, as preflight has seen; and what systemd gave by AmbientCapabilities= stays.
+  if (process.geteuid?.() !== 0) return;
   const { uid, gid } = workerIds(server);
   const kept = capabilityBits(server.capabilities);
-  // Without root there is nothing to give up, and what systemd gave by AmbientCapabilities= stays.
-  const isLeavingRoot = uid !== null && uid !== 0 && process.geteuid?.() === 0;
+  const isLeavingRoot = uid !== null && uid !== 0;
   if (isLeavingRoot) succeed('PR_SET_KEEPCAPS', system().keepCapabilities(kept));
   // Groups while it is still allowed: the named one, else the user's own, and the user's supplementary ones.
   if (uid !== null && gid !== null) (process as PosixProcess).initgroups(uid, gid);

@@ -2,6 +2,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { basename, delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { Command } from './successor.js';
+import { successorEnvironment } from './systemd.js';
 
 export interface Start {
   /** How node was called. */
@@ -80,7 +81,13 @@ export function upgradeObstacle(surroundings: Surroundings): string | null {
 }
 
 export function ownSurroundings(canNotify: boolean): Surroundings {
-  return { pid: process.pid, parent: process.ppid, init: nameOf(1), env: process.env, canNotify };
+  return {
+    pid: process.pid,
+    parent: process.ppid,
+    init: nameOf(1),
+    env: { ...process.env, ...successorEnvironment() },
+    canNotify,
+  };
 }
 
 function nameOf(pid: number): string {

@@ -48,3 +48,7 @@ function stateOf({ samples }: WorkerFigures, volume: string): string {
   );
   return found?.labels[1] ?? 'not reported';
 }
+
+/** Whether a worker is connected to a volume, by what it said last. */
+export const isConnected = (worker: WorkerFigures, volume: string): boolean =>
+  CONNECTED.has(stateOf(worker, volume));

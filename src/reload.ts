@@ -17,6 +17,8 @@ export interface Reloadable {
   readonly prepare: (next: Config) => Promise<Prepared | string>;
   /** Puts workers of `next` in place of the others: null, or why they can't get ready. */
   readonly replace: (next: Config) => Promise<readonly string[] | null>;
+  /** Told of each beginning. */
+  readonly began: () => void;
   /** Told of each outcome. */
   readonly ended: (report: ReloadReport) => void;
 }
@@ -94,6 +96,7 @@ export class Reloader {
     const startedMs = Date.now();
     const begin = performance.now();
     const { file } = this.target.config();
+    this.target.began();
     this.log.info(`SIGHUP: reading ${file} anew`);
     const ended = await this.#reload().catch((error: unknown): Ended => {
       this.log.error('a reload met a bug', { err: error });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { sendable } from './ipc.js';
 import { errnoOf } from './observe/log.js';
 import type { SocketHandle } from './sockets.js';
+import { successorEnvironment } from './systemd.js';
 import {
   type FromSuccessor,
   PREDECESSOR_VARIABLE,
@@ -35,7 +36,11 @@ export class Successor {
   /** Has the same rights, folder, environment, stdout and stderr as this process. */
   constructor({ program, args }: Command) {
     this.#child = spawn(program, [...args], {
-      env: { ...process.env, [PREDECESSOR_VARIABLE]: String(process.pid) },
+      env: {
+        ...process.env,
+        ...successorEnvironment(),
+        [PREDECESSOR_VARIABLE]: String(process.pid),
+      },
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });
     this.gone = new Promise((resolve) => {

@@ -1,32 +1,18 @@
 import { workerIds } from './accounts.js';
-import type { AdminSource } from './admin.js';
-import { AdminPort } from './admin_port.js';
 import type { Config, LoadResult } from './config/types.js';
-import { describe, proxyHint } from './describe.js';
-import { Generations } from './generations.js';
-import { Ledger } from './observe/ledger.js';
+import type { Generations } from './generations.js';
 import type { Logger, RootLogger } from './observe/log.js';
 import { makeLogFile } from './observe/log_file.js';
-import { discard, isPidFileOurs, SUPERVISOR_TITLE, takePidFile, writePidFile } from './pid_file.js';
+import { discard, isPidFileOurs, SUPERVISOR_TITLE, writePidFile } from './pid_file.js';
 import type { Inheritance, Predecessor } from './predecessor.js';
 import { type Problem, preflight } from './preflight.js';
-import { ownSurroundings, upgradeObstacle } from './program.js';
-import { readiness } from './readiness.js';
-import { pidFileChange, Reloader } from './reload.js';
-import {
-  type ReloadReport,
-  removeReports,
-  writeReport,
-  writeUpgradeReport,
-} from './reload_report.js';
-import { metricsPage } from './service_figures.js';
+import { pidFileChange } from './reload.js';
+import { removeReports } from './reload_report.js';
+import { announce, createService, type Service } from './service.js';
 import { Signals, type StopSignal } from './signals.js';
-import { Events } from './status/events.js';
-import { ServiceStatus } from './status/service.js';
 import type { Command, Successor } from './successor.js';
 import { giveUp, takeOver } from './take_over.js';
-import { type HandedOver, Upgrader } from './upgrade.js';
-import type { PoolOptions } from './worker_pool.js';
+import type { HandedOver } from './upgrade.js';
 import type { RestartTiming } from './worker_slot.js';
 
 export interface SuperviseOptions {
@@ -109,7 +95,7 @@ async function run(
 ): Promise<number> {
   const { config, log, predecessor = null } = options;
   const service = createService(options, inheritance);
-  const { generations, admin, ledger, status, upgrader, hopeless } = service;
+  const { generations, admin, ledger, status, notices, upgrader, hopeless } = service;
   if (predecessor) {
     predecessor.onMetrics = (samples) => ledger.formerHeard(samples);
     void predecessor.gone.then(() => ledger.formerEnded());
@@ -133,6 +119,9 @@ async function run(
       const story = `upgrade: process ${process.pid} serves in the place of ${predecessor.pid}`;
       log.info(story);
       service.events.add('upgrade', 'good', story);
+      notices.ready();
+      // By then it is known whose word counts: what was said before may have been passed over.
+      void predecessor.gone.then(() => notices.reloaded());
     }
     handleSignals(options, service, signals);
     const cause = await Promise.race([
@@ -141,42 +130,19 @@ async function run(
       upgrader.done,
       ...(predecessor ? [predecessor.stopped.then((): StopSignal => 'SIGTERM')] : []),
     ]);
+    if (typeof cause !== 'string' && 'successor' in cause) {
+      return await leave(service, options, cause, signals, signal);
+    }
+    notices.stopping();
     if (typeof cause === 'string') return await stop(service, options, cause, signals);
-    if ('successor' in cause) return await leave(service, options, cause, signals, signal);
     for (const reason of cause) log.error(`no worker can start: ${reason}`);
     await generations.drain(0);
     return 1;
   } finally {
     status.close();
+    notices.close();
     admin.close();
   }
-}
-
-interface Service {
-  readonly ledger: Ledger;
-  readonly events: Events;
-  readonly status: ServiceStatus;
-  readonly generations: Generations;
-  readonly admin: AdminPort;
-  readonly reloader: Reloader;
-  readonly upgrader: Upgrader;
-  /** Resolves when all workers of the start are ready. */
-  readonly ready: Promise<void>;
-  /** Resolves when none of them can be, with the reasons. */
-  readonly hopeless: Promise<readonly string[]>;
-}
-
-function createService(options: SuperviseOptions, inheritance: Inheritance | null): Service {
-  const hopeless = deferred<readonly string[]>();
-  const ready = deferred<void>();
-  const ledger = new Ledger();
-  const events = new Events();
-  const callbacks = { onHopeless: hopeless.resolve, onReady: () => ready.resolve() };
-  const generations = createGenerations(options, { ledger, events }, callbacks, inheritance);
-  const status = new ServiceStatus({ config: () => generations.config, ledger, events });
-  const parts = { ledger, events, generations, status };
-  const [settled, failed] = [ready.promise, hopeless.promise];
-  return { ...parts, ...createReload(options, parts), ready: settled, hopeless: failed };
 }
 
 function handleSignals(options: SuperviseOptions, service: Service, signals: Signals): void {
@@ -212,147 +178,6 @@ function handleSignals(options: SuperviseOptions, service: Service, signals: Sig
       });
     },
   });
-}
-
-function createGenerations(
-  options: SuperviseOptions,
-  parts: Pick<Service, 'ledger' | 'events'>,
-  callbacks: Pick<PoolOptions, 'onHopeless' | 'onReady'>,
-  inheritance: Inheritance | null,
-): Generations {
-  const { config, log } = options;
-  return new Generations(
-    config,
-    { ...options, ...parts },
-    {
-      onHopeless: callbacks.onHopeless,
-      onListening: () => {
-        for (const line of describe(config).listeners) log.info(`listening on ${line}`);
-      },
-      onReady: () => {
-        const { workers } = config.server;
-        const ms = Math.round(process.uptime() * 1000);
-        log.info(`ready: ${workers} ${workers === 1 ? 'worker' : 'workers'} in ${ms} ms`);
-        const hint = proxyHint(config);
-        if (hint !== null) log.info(hint);
-        callbacks.onReady();
-      },
-    },
-    inheritance,
-  );
-}
-
-/** The admin listener shows what the others do, of whom the reloader moves it, and the upgrader hands it on. */
-function createReload(
-  options: SuperviseOptions,
-  {
-    ledger,
-    events,
-    generations,
-    status,
-  }: Pick<Service, 'ledger' | 'events' | 'generations' | 'status'>,
-): Pick<Service, 'admin' | 'reloader' | 'upgrader'> {
-  const { log, load, version, predecessor = null } = options;
-  const reloader: Reloader = new Reloader(
-    {
-      config: () => generations.config,
-      load,
-      prepare: (next) => admin.prepare(next),
-      replace: async (next) => {
-        announce(next, log);
-        const problems = await generations.replace(next);
-        if (problems === null) log.setLevel(next.log.level);
-        return problems;
-      },
-      ended: (report) => {
-        events.add('reload', report.outcome === 'applied' ? 'good' : 'bad', reloadStory(report));
-        const { pidFile } = generations.config.server;
-        if (pidFile !== null) writeReport(pidFile, report);
-      },
-    },
-    log,
-  );
-  const source: AdminSource = {
-    isHealthy: () => generations.readyCount > 0,
-    readiness: () => readiness(generations.config.volumes, ledger.workers),
-    metrics: metricsPage({
-      config: () => generations.config,
-      ledger,
-      measure: () => generations.measure(),
-      version,
-    }),
-    status: async () => ({
-      version,
-      pid: process.pid,
-      uptimeMs: Math.round(process.uptime() * 1000),
-      restarts: generations.restarts,
-      generation: generations.number,
-      reloads: reloader.status,
-      upgrades: upgrader.status,
-      predecessor: predecessor && !predecessor.isGone ? predecessor.pid : null,
-      ...(await generations.status()),
-      ...status.report(),
-    }),
-  };
-  const admin = new AdminPort(source, log);
-  const upgrader: Upgrader = createUpgrader(options, {
-    ledger,
-    events,
-    generations,
-    admin,
-    reloader,
-  });
-  return { admin, reloader, upgrader };
-}
-
-function reloadStory({ outcome, durationMs, problems: [first, ...others] }: ReloadReport): string {
-  if (outcome === 'applied') return `reload: done in ${durationMs} ms`;
-  const more = others.length === 0 ? '' : `, and ${others.length} more`;
-  return `reload: ${outcome === 'refused' ? 'refused' : 'given up'}, nothing changed: ${first}${more}`;
-}
-
-function createUpgrader(
-  { log, command, notify, readyMs }: SuperviseOptions,
-  {
-    ledger,
-    events,
-    generations,
-    admin,
-    reloader,
-  }: Pick<Service, 'ledger' | 'events' | 'generations' | 'admin' | 'reloader'>,
-): Upgrader {
-  return new Upgrader({
-    log,
-    command,
-    config: () => generations.config,
-    obstacle: () => upgradeObstacle(ownSurroundings(notify !== undefined)),
-    isReloading: () => reloader.isRunning,
-    isComplete: () => generations.isComplete,
-    sockets: () => generations.sockets(),
-    admin: () => admin.socket,
-    samples: async () => {
-      await generations.measure();
-      return ledger.samples();
-    },
-    share: (withAnother) => generations.share(withAnother),
-    report: (report) => {
-      if (report.outcome !== 'under-way' && report.outcome !== 'applied') {
-        events.add('upgrade', 'bad', `upgrade: given up: ${report.problems[0] ?? 'see the log'}`);
-      }
-      const { pidFile } = generations.config.server;
-      if (pidFile === null) return;
-      // The other one may have been about to take over.
-      if (report.outcome !== 'applied') takePidFile(pidFile);
-      writeUpgradeReport(pidFile, report);
-    },
-    ...(readyMs === undefined ? {} : { readyMs }),
-  });
-}
-
-function announce(config: Config, log: Logger): void {
-  for (const warning of config.warnings) log.warn(warning);
-  const { volumes, mounts } = describe(config);
-  for (const line of [...volumes, ...mounts]) log.info(line);
 }
 
 /** For a rotation. What is written to stderr is not gfserve's to reopen. */
@@ -402,7 +227,7 @@ async function stop(
 
 /** Another gfserve has taken over: what is under way here is finished, and told to it what was counted. */
 async function leave(
-  { generations, admin, ledger }: Service,
+  { generations, admin, ledger, notices }: Service,
   { log, notify = () => undefined, predecessor = null }: SuperviseOptions,
   { successor, paths }: HandedOver,
   signals: Signals,
@@ -414,6 +239,7 @@ async function leave(
   const gone = generations.leave(paths);
   // The call to systemd: from now on it watches over the other process, and may see this one end.
   await notify({ MAINPID: String(successor.pid), READY: '1' });
+  notices.close();
   const tell = (): Promise<void> => successor.tell({ type: 'metrics', samples: ledger.samples() });
   const timer = setInterval(() => void tell(), FIGURES_MS);
   const hasten = (): void => {
@@ -448,11 +274,3 @@ async function leave(
 
 const secondsSince = (startedMs: number): string =>
   ((performance.now() - startedMs) / 1000).toFixed(1);
-
-function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((r) => {
-    resolve = r;
-  });
-  return { promise, resolve };
-}

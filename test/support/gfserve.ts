@@ -23,6 +23,8 @@ export interface GfserveOptions {
    */
   readonly config: string;
   readonly workers?: number;
+  /** Besides the tests' own. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Further lines of [server]. */
   readonly server?: string;
 }
@@ -116,7 +118,7 @@ export class Gfserve {
     await writeFile(ini, iniText(options, dir, port, adminPort));
     const child = spawn(process.execPath, [CLI, '--config', ini], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, GFSERVE_LOG_STYLE: 'text', NODE_OPTIONS: '' },
+      env: { ...process.env, GFSERVE_LOG_STYLE: 'text', NODE_OPTIONS: '', ...options.env },
     });
     return new Gfserve(child, dir, port, adminPort);
   }

@@ -36,7 +36,7 @@ test.each([
   ['nobody imports the worker', /./, /^worker\.ts$/],
   [
     'the supervisor loads neither uWebSockets.js nor the addon',
-    /^(supervisor|generations|worker_pool|worker_slot|reload|reload_\w+|upgrade|upgrade_\w+|predecessor|successor|take_over|program|signals|sockets|accounts|admin|admin_port|ipc|preflight|readiness|service_figures|status_command|words|status\/\w+)\.ts$/,
+    /^(supervisor|generations|worker_pool|worker_slot|reload|reload_\w+|upgrade|upgrade_\w+|predecessor|successor|take_over|program|signals|sockets|accounts|admin|admin_port|ipc|preflight|readiness|service|service_figures|service_notices|systemd|status_command|words|status\/\w+)\.ts$/,
     /^(http|storage)\/|uWebSockets/,
   ],
   [
