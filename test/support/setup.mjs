@@ -26,7 +26,7 @@ const TASKS = {
     packages: [
       ...BUILD_PACKAGES,
       ...CLUSTER_PACKAGES,
-      ...['attr', 'chromium', 'nginx-light', 'prometheus', 'systemd'],
+      ...['attr', 'chromium', 'nginx-light', 'prometheus', 'systemd', 'lintian'],
     ],
     addon: true,
     script: 'dist/test/support/run-tests.js',
@@ -44,6 +44,11 @@ const TASKS = {
     packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES],
     addon: true,
     script: 'dist/test/soak/main.js',
+  },
+  deb: {
+    packages: [...BUILD_PACKAGES, ...CLUSTER_PACKAGES, ...['debootstrap', 'lintian']],
+    addon: true,
+    script: 'dist/packaging/deb/main.js',
   },
   cluster: {
     packages: CLUSTER_PACKAGES,
@@ -197,7 +202,9 @@ function tidyDist() {
     const source = join(ROOT, path.slice(dist.length).replace(/\.js(\.map)?$/, '.ts'));
     if (!existsSync(source)) rmSync(path);
   }
-  const sources = ['src', 'test', 'bench'].flatMap((name) => filesUnder(join(ROOT, name)));
+  const sources = ['src', 'test', 'bench', 'packaging'].flatMap((name) =>
+    filesUnder(join(ROOT, name)),
+  );
   const complete = sources
     .filter((path) => /(?<!\.d)\.ts$/.test(path))
     .every((path) => existsSync(join(dist, path.slice(ROOT.length).replace(/\.ts$/, '.js'))));
