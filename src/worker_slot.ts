@@ -11,6 +11,7 @@ import type { Ledger } from './observe/ledger.js';
 import { errnoOf, type Logger } from './observe/log.js';
 import { isSocketHandle, type SocketHandle, type Sockets } from './sockets.js';
 import type { Events } from './status/events.js';
+import { workerFlags } from './worker_flags.js';
 
 /** Milliseconds. Passed in, so that tests need not wait. */
 export interface RestartTiming {
@@ -129,9 +130,10 @@ export class WorkerSlot {
   }
 
   start(): void {
-    const { workerFile, number } = this.#options;
+    const { workerFile, number, config } = this.#options;
+    const execArgv = workerFlags(config, process.execArgv, process.env.NODE_OPTIONS ?? '');
     // cluster keeps these settings for the next fork only; the number is there for people who read `ps`.
-    cluster.setupPrimary({ exec: workerFile, args: [String(number)], silent: false });
+    cluster.setupPrimary({ exec: workerFile, args: [String(number)], execArgv, silent: false });
     let worker: Worker;
     try {
       worker = cluster.fork();
