@@ -98,7 +98,7 @@ describe('one look for all', () => {
     async (_, options, opens) => {
       const { volume, cache } = cacheOnVolume(options);
       volume.write('/a', 'hello');
-      volume.delayMs = 30;
+      volume.delayMs = 150;
       const first = get(cache, '/a');
       await pause(15);
       const late = [];
@@ -115,7 +115,7 @@ describe('one look for all', () => {
 
   test('nor do they take what was said to have changed before they came', async () => {
     const { volume, cache } = cacheOnVolume();
-    volume.delayMs = 30;
+    volume.delayMs = 150;
     const { gfid } = volume.write('/a', 'hello');
     const first = get(cache, '/a');
     await pause(10);
@@ -131,7 +131,7 @@ describe('one look for all', () => {
     ['io', 1],
   ])('nor an older refusal: %s', async (code, opens) => {
     const { volume, cache } = cacheOnVolume();
-    volume.delayMs = 30;
+    volume.delayMs = 150;
     volume.failure = code as StorageErrorCode;
     const first = get(cache, '/a');
     await pause(10);

@@ -323,7 +323,7 @@ describe('memory', () => {
     const known = async () => {
       const kept = await keep(cache, '/a');
       (await compress(kept, 'br'))?.release();
-      return { variant: kept.variant('br'), body: new WeakRef(kept.bytes.buffer) };
+      return { variant: kept.variant('br'), body: new WeakRef(kept.bytes) };
     };
     const { variant, body } = await known();
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -19,7 +19,7 @@ import type {
 } from '../storage.js';
 import { answerFrom, lendOnce, type Outcome } from './answers.js';
 import type { Compressor } from './compressor.js';
-import { type Content, type Found, keyOf, knownOf, type Name } from './entries.js';
+import { type Content, type Found, keyOf, knownOf, leanStat, type Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter, waitedMs } from './flights.js';
 import { Large } from './large.js';
@@ -247,19 +247,20 @@ export class CachedStorage implements Storage {
       this.#tell(flight, before, 'revalidated');
       return;
     }
-    const { candidate, stat, file, chunk } = result;
+    const opened = { ...result, stat: leanStat(result.stat) };
+    const { candidate, stat, file, chunk } = opened;
     this.#counts.misses += 1;
     if (before) this.#compare(flight, before, stat);
     if (stat.type === 'directory') {
-      giveBack(result);
-      this.#found(flight, { kind: 'directory', candidate, stat }, result);
+      giveBack(opened);
+      this.#found(flight, { kind: 'directory', candidate, stat }, opened);
     } else if (!request.body || stat.size === 0) {
-      giveBack(result);
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, result);
+      giveBack(opened);
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened);
     } else if (file) {
-      this.#openedLarger({ ...result, file }, flight, request);
+      this.#openedLarger({ ...opened, file }, flight, request);
     } else if (chunk) {
-      this.#readWhole(flight, result, chunk);
+      this.#readWhole(flight, opened, chunk);
     } else {
       throw new Error('a storage opened a file without its bytes');
     }
@@ -277,9 +278,9 @@ export class CachedStorage implements Storage {
       });
       return;
     }
-    if (!same) content.body.set(chunk.bytes);
+    if (!same) content.bytes.set(chunk.bytes);
     chunk.release();
-    this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+    this.#found(flight, { kind: 'file', candidate, stat: content.stat, content }, opened);
   }
 
   /** Only its first bytes came with the look. */
@@ -292,7 +293,7 @@ export class CachedStorage implements Storage {
     const same = this.#shelf.content(stat);
     if (same) {
       giveBack(opened);
-      this.#found(flight, { kind: 'file', candidate, stat, content: same }, opened);
+      this.#found(flight, { kind: 'file', candidate, stat: same.stat, content: same }, opened);
       return;
     }
     const content = this.#reserve(stat);
@@ -315,13 +316,14 @@ export class CachedStorage implements Storage {
   ): void {
     const { stat, candidate } = opened;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
-    content.users += 1;
-    const cancel = fill(opened, content.body, waitedMs, (error) => {
-      content.users -= 1;
+    content.hold();
+    const cancel = fill(opened, content.bytes, waitedMs, (error) => {
       if (!error) {
         this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+        content.release();
         return;
       }
+      content.release();
       this.#shelf.discard(content);
       if (error.code === 'changed' && flight.changes < MOST_CHANGES) {
         flight.changes += 1;
@@ -332,9 +334,9 @@ export class CachedStorage implements Storage {
       }
     });
     flight.cancel = () => {
-      content.users -= 1;
-      this.#shelf.discard(content);
       cancel();
+      content.release();
+      this.#shelf.discard(content);
     };
   }
 
@@ -357,6 +359,9 @@ export class CachedStorage implements Storage {
 
   /** `once`: what came with the look and is not kept goes to those who wait. */
   #found(flight: Flight, found: Found, way: Way, once: Opened | null = null): void {
+    const content = found.kind === 'file' ? found.content : null;
+    // Neither its own name nor what those do who are told makes room by it.
+    content?.hold();
     const name = this.#shelf.make(flight.key, found);
     this.#validate(name, flight, way, found.kind === 'absent' ? null : found.stat.gfid);
     this.#shelf.put(name);
@@ -368,6 +373,7 @@ export class CachedStorage implements Storage {
       this.#tell(flight, name, 'miss', null, once);
     }
     if (!name.held) this.#shelf.forget(name);
+    content?.release();
   }
 
   #validate(name: Name, flight: Flight, { trail, ageMs = 0 }: Way, own: string | null): void {

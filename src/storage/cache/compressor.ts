@@ -76,7 +76,7 @@ export class Compressor {
         this.#waiting.delete(next);
         this.#run(next);
       }
-      done(error ? failureOf(error) : exactly(result));
+      done(error ? failureOf(error) : result);
     };
     // Whatever grows beyond that is given up at once.
     const limits = {
@@ -93,13 +93,6 @@ export class Compressor {
     };
     brotliCompress(bytes, { ...limits, params }, finish);
   }
-}
-
-/** Out of the larger pieces that zlib writes into, which would stay in memory. */
-function exactly(result: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafeSlow(result.length);
-  bytes.set(result);
-  return bytes;
 }
 
 function failureOf(error: Error): 'too-large' | 'busy' {

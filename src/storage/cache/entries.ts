@@ -1,5 +1,6 @@
 /** What a cache knows: names, and the files that they stand for. */
 import type { Cancel, Chunk, Compression, Kept, KeptFile, OpenRequest, Stat } from '../storage.js';
+import { roomFor, Tenant } from './arena.js';
 import type { Large } from './large.js';
 import { Item } from './lru.js';
 import type { Memory } from './memory.js';
@@ -15,54 +16,73 @@ const NAME_OVERHEAD = 900;
 const LARGE_OVERHEAD = 16 * 1024;
 
 /** Bytes of the budget that a whole file takes, without its names. */
-export const contentCost = (size: number): number => size + CONTENT_OVERHEAD;
+export const contentCost = (size: number): number => roomFor(size) + CONTENT_OVERHEAD;
 
 /** Bytes of the budget that a name takes. */
 export const nameCost = (key: string): number => NAME_OVERHEAD + 2 * key.length;
 
 /** A whole file. */
-export class Content extends Item {
-  /** Those that stand for it: it lives as long as there is one. */
-  readonly names = new Set<Name>();
-  /** Lent to whoever sends it. */
-  readonly chunk: Chunk;
+export class Content extends Tenant implements Chunk {
+  /** One that stands for it, as most have no other. */
+  #name: Name | null = null;
+  #others: Set<Name> | null = null;
   /** null: none has been wanted yet. */
   #variants: Variants | null = null;
 
   constructor(
     readonly stat: Stat,
-    readonly body: Uint8Array,
-    private readonly forget: (content: Content) => void,
+    private readonly ground: Ground,
   ) {
-    super(contentCost(body.length));
-    this.chunk = {
-      bytes: body,
-      shared: true,
-      release: () => {
-        this.users -= 1;
-      },
-    };
+    super(contentCost(stat.size));
+  }
+
+  get shared(): true {
+    return true;
+  }
+
+  /** Those that stand for it: it lives as long as there is one. */
+  names(): readonly Name[] {
+    return [...(this.#name ? [this.#name] : []), ...(this.#others ?? [])];
+  }
+
+  get isNamed(): boolean {
+    return this.#name !== null || (this.#others !== null && this.#others.size > 0);
+  }
+
+  addName(name: Name): void {
+    if (this.#name) {
+      this.#others ??= new Set();
+      this.#others.add(name);
+    } else {
+      this.#name = name;
+    }
+  }
+
+  removeName(name: Name): void {
+    if (this.#name === name) this.#name = null;
+    else this.#others?.delete(name);
   }
 
   override evicted(): void {
-    this.forget(this);
+    this.ground.discard(this);
   }
 
   /** To be released. */
   lend(): Chunk {
-    this.users += 1;
-    return this.chunk;
+    this.hold();
+    return this;
   }
 
   /** Its compressed forms. */
-  variants(workshop: Workshop): Variants {
-    this.#variants ??= new Variants(this, workshop);
+  variants(): Variants {
+    this.#variants ??= new Variants(this, this.ground.workshop);
     return this.#variants;
   }
 
   /** It is forgotten by whoever calls. */
-  end(): void {
+  override end(): void {
     this.#variants?.drop();
+    super.end();
   }
 }
 
@@ -93,6 +113,7 @@ export interface Ground {
   readonly workshop: Workshop;
   readonly onHit: () => void;
   readonly forget: (name: Name) => void;
+  readonly discard: (content: Content) => void;
 }
 
 /** Candidates under a root, and what they led to. */
@@ -118,7 +139,7 @@ export class Name extends Item implements KeptFile {
     super(nameCost(key) + (found.kind === 'large' ? LARGE_OVERHEAD : 0));
     this.#found = found;
     if (found.kind === 'large') found.large.hold();
-    if (found.kind === 'file') found.content?.names.add(this);
+    if (found.kind === 'file') found.content?.addName(this);
   }
 
   /** Nothing, once it has ended. */
@@ -134,7 +155,7 @@ export class Name extends Item implements KeptFile {
   /** Of the whole file. */
   get bytes(): Uint8Array {
     if (!this.content) throw new Error('it is not kept whole');
-    return this.content.body;
+    return this.content.bytes;
   }
 
   lend(): Chunk {
@@ -150,7 +171,7 @@ export class Name extends Item implements KeptFile {
   variant(encoding: Compression): Kept | 'untried' | 'none' {
     const { content } = this;
     if (!content) return 'none';
-    const found = content.variants(this.ground.workshop).find(encoding);
+    const found = content.variants().find(encoding);
     return typeof found === 'string' ? found : new KeptVariant(this, content.stat, found);
   }
 
@@ -159,7 +180,7 @@ export class Name extends Item implements KeptFile {
     if (!content) throw new Error('it is not kept whole');
     const { stat } = content;
     return content
-      .variants(this.ground.workshop)
+      .variants()
       .make(encoding, waitedMs, (made) => done(made && new KeptVariant(this, stat, made)));
   }
 
@@ -178,11 +199,13 @@ export class Name extends Item implements KeptFile {
   /** It was so at `sinceMs`, when the counter stood at `at`; takes the watches over. */
   validated(watches: readonly Watch[], at: number, sinceMs: number, validMs: number): void {
     const before = this.#watches;
-    this.#watches = watches;
+    // Not the array itself, which has room for more.
+    this.#watches = watches.slice();
     for (const watch of before) this.ground.watches.release(watch);
     this.#at = this.#seenAt = at;
-    this.#validatedMs = sinceMs;
-    this.#expiresMs = sinceMs + validMs;
+    // Whole numbers take no memory of their own.
+    this.#validatedMs = Math.floor(sinceMs);
+    this.#expiresMs = this.#validatedMs + validMs;
   }
 
   /** Whether it may be given without asking. */
@@ -228,7 +251,7 @@ export class Name extends Item implements KeptFile {
     for (const watch of this.#watches) this.ground.watches.release(watch);
     this.#watches = [];
     if (this.found.kind === 'large') this.found.large.drop();
-    if (this.found.kind === 'file') this.found.content?.names.delete(this);
+    if (this.found.kind === 'file') this.found.content?.removeName(this);
     // Who still knows the name must not keep the content.
     this.#found = NOTHING;
   }
@@ -279,6 +302,22 @@ export function keyOf({ root, candidates }: OpenRequest): string {
   const [first = ''] = candidates;
   return candidates.length === 1 ? `${root}\0${first}` : `${root}\0${candidates.join('\0')}`;
 }
+
+/** The same text in one piece: as it was put together it keeps its parts, or that of which it is one. It is of bytes. */
+export const inOnePiece = (key: string): string => Buffer.from(key, 'latin1').toString('latin1');
+
+const lean = (value: number): number => (value === (value | 0) ? value | 0 : value);
+
+/** The same in numbers that take no memory of their own, as far as there are such. */
+export const leanStat = (stat: Stat): Stat => ({
+  type: stat.type,
+  size: lean(stat.size),
+  mtimeSeconds: lean(stat.mtimeSeconds),
+  mtimeNanoseconds: lean(stat.mtimeNanoseconds),
+  ctimeSeconds: lean(stat.ctimeSeconds),
+  ctimeNanoseconds: lean(stat.ctimeNanoseconds),
+  gfid: stat.gfid,
+});
 
 /** A version that need not be read again, where it is still that. */
 export function knownOf(

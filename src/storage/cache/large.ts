@@ -11,7 +11,7 @@ import type {
   Stat,
   StorageError,
 } from '../storage.js';
-import { Item } from './lru.js';
+import { roomFor, Tenant } from './arena.js';
 import type { Memory } from './memory.js';
 
 /** Bytes. What comes in one read, and is kept or not as a whole. */
@@ -23,20 +23,18 @@ const IDLE_MS = 5_000;
 /** Parts of which it is remembered who wanted them last. */
 const MOST_WANTED = 4_096;
 
-class Block extends Item {
-  readonly bytes: Uint8Array;
-
+class Block extends Tenant {
   constructor(
     private readonly large: Large,
     readonly index: number,
     length: number,
   ) {
-    super(length + BLOCK_OVERHEAD);
-    this.bytes = Buffer.allocUnsafeSlow(length);
+    super(roomFor(length) + BLOCK_OVERHEAD);
   }
 
   evicted(): void {
     this.large.forget(this);
+    this.end();
   }
 }
 
@@ -122,7 +120,10 @@ export class Large {
     this.#names -= 1;
     if (this.#names > 0) return;
     this.#dead = true;
-    for (const block of this.#blocks.values()) this.#memory.dropBlock(block);
+    for (const block of this.#blocks.values()) {
+      this.#memory.dropBlock(block);
+      block.end();
+    }
     this.#blocks.clear();
     this.#rest();
   }
@@ -209,26 +210,29 @@ export class Large {
           return;
         }
         const block = new Block(this, index, length);
-        block.bytes.set(result.chunk.bytes);
-        result.chunk.release();
-        if (!this.#dead && this.#memory.holdBlock(block, performance.now())) {
+        if (!this.#dead && this.#memory.houseBlock(block, length, performance.now())) {
           this.#blocks.set(index, block);
           this.#wanted.delete(index);
+        } else {
+          block.bytes = Buffer.allocUnsafeSlow(length);
         }
+        block.bytes.set(result.chunk.bytes);
+        result.chunk.release();
+        // Who is told first may have it given up.
+        block.hold();
         for (const wanted of waiting) wanted.done(this.#slice(block, wanted));
+        block.release();
       },
       waitedMs,
     );
   }
 
   #slice(block: Block, { from, to }: Wanted): { readonly ok: true; readonly chunk: Chunk } {
-    block.users += 1;
+    block.hold();
     const chunk: Chunk = {
       bytes: block.bytes.subarray(from, to),
       shared: true,
-      release: () => {
-        block.users -= 1;
-      },
+      release: () => block.release(),
     };
     return { ok: true, chunk };
   }

@@ -7,8 +7,8 @@ export abstract class Item {
   /** In a list. */
   held = false;
   /** Clients that are being sent its bytes. */
-  users = 0;
-  /** When it was used last, in the clock of whoever uses it. */
+  #users = 0;
+  /** When it was used last, in whole milliseconds of the clock of whoever uses it: a fraction takes memory of its own. */
   usedMs = 0;
 
   /** `cost` in bytes: all that it takes, what is around its content included. */
@@ -16,8 +16,22 @@ export abstract class Item {
 
   /** Whether it can't be given up. */
   get isInUse(): boolean {
-    return this.users > 0;
+    return this.#users > 0;
   }
+
+  /** It is being used until it is released as often. */
+  hold(): void {
+    this.#users += 1;
+  }
+
+  release(): void {
+    if (this.#users === 0) throw new Error('it was released more often than it was held');
+    this.#users -= 1;
+    if (this.#users === 0) this.rested();
+  }
+
+  /** Nobody holds it any more. */
+  protected rested(): void {}
 
   /** It has been taken out to make room: whoever knows it must forget it. */
   abstract evicted(): void;
@@ -43,7 +57,7 @@ export class Lru {
   add(item: Item, nowMs: number): void {
     if (item.held) throw new Error('it is held already');
     item.held = true;
-    item.usedMs = nowMs;
+    item.usedMs = Math.floor(nowMs);
     this.#bytes += item.cost;
     this.#count += 1;
     this.#putFirst(item);
@@ -51,7 +65,7 @@ export class Lru {
 
   /** Harmless where it is not held. */
   use(item: Item, nowMs: number): void {
-    item.usedMs = nowMs;
+    item.usedMs = Math.floor(nowMs);
     if (!item.held || this.#newest === item) return;
     this.#takeOut(item);
     this.#putFirst(item);

@@ -1,4 +1,5 @@
 /** One worker's budget for what it caches of all volumes. */
+import { Arena, type Tenant } from './arena.js';
 import { type Item, Lru } from './lru.js';
 
 /** What parts of large files may have of it: they must not push out everything else. */
@@ -9,10 +10,14 @@ export class Memory {
   readonly #objects = new Lru();
   /** Parts of large files. */
   readonly #blocks = new Lru();
+  /** Their bytes. */
+  readonly #arena: Arena;
   #evictions = 0;
 
   /** `budget` in bytes. */
-  constructor(readonly budget: number) {}
+  constructor(readonly budget: number) {
+    this.#arena = new Arena(budget);
+  }
 
   get bytes(): number {
     return this.#objects.bytes + this.#blocks.bytes;
@@ -30,6 +35,27 @@ export class Memory {
     return this.#evictions;
   }
 
+  /** Bytes that were taken for bodies, holes included. */
+  get arenaBytes(): number {
+    return this.#arena.size;
+  }
+
+  /** The same as `holdObject`, with `length` bytes for what is to come. */
+  houseObject(tenant: Tenant, length: number, nowMs: number): boolean {
+    if (!this.holdObject(tenant, nowMs)) return false;
+    if (this.#arena.admit(tenant, length)) return true;
+    this.dropObject(tenant);
+    return false;
+  }
+
+  /** The same for a part of a large file. */
+  houseBlock(tenant: Tenant, length: number, nowMs: number): boolean {
+    if (!this.#holdBlock(tenant, nowMs)) return false;
+    if (this.#arena.admit(tenant, length)) return true;
+    this.dropBlock(tenant);
+    return false;
+  }
+
   /** Holds a file or name, and gives up what was not used for longest. false: there is no room, as all is in use. */
   holdObject(item: Item, nowMs: number): boolean {
     if (!this.#makeRoom(item.cost, nowMs)) return false;
@@ -37,8 +63,7 @@ export class Memory {
     return true;
   }
 
-  /** The same for a part of a large file. */
-  holdBlock(item: Item, nowMs: number): boolean {
+  #holdBlock(item: Item, nowMs: number): boolean {
     const most = this.budget * BLOCK_SHARE;
     if (item.cost > most) return false;
     while (this.#blocks.bytes + item.cost > most) {

@@ -1,6 +1,6 @@
 /** What one volume has in the cache, by name and by gfid. */
 import type { Stat } from '../storage.js';
-import { Content, type Found, type Ground, Name } from './entries.js';
+import { Content, type Found, type Ground, inOnePiece, Name } from './entries.js';
 import { type Large, sameVersion } from './large.js';
 import type { Memory } from './memory.js';
 import type { Workshop } from './variants.js';
@@ -24,7 +24,9 @@ export class Shelf {
     workshop: Workshop,
     onHit: () => void,
   ) {
-    this.#ground = { watches, memory, workshop, onHit, forget: (name) => this.forget(name) };
+    const forget = (name: Name): void => this.forget(name);
+    const discard = (content: Content): void => this.discard(content);
+    this.#ground = { watches, memory, workshop, onHit, forget, discard };
   }
 
   get size(): number {
@@ -37,7 +39,7 @@ export class Shelf {
 
   /** A name that is not on the shelf yet. */
   make(key: string, found: Found): Name {
-    return new Name(key, found, this.#ground);
+    return new Name(inOnePiece(key), found, this.#ground);
   }
 
   /** In place of what was there under its key. Where there is no room it is not kept, which `held` says. */
@@ -56,7 +58,7 @@ export class Shelf {
     if (this.#names.get(name.key) === name) this.#names.delete(name.key);
     const { found } = name;
     name.end();
-    if (found.kind === 'file' && found.content?.names.size === 0) this.discard(found.content);
+    if (found.kind === 'file' && found.content?.isNamed === false) this.discard(found.content);
     if (found.kind !== 'large' || !found.large.isDead) return;
     if (this.#larges.get(found.stat.gfid) === found.large) this.#larges.delete(found.stat.gfid);
   }
@@ -69,9 +71,8 @@ export class Shelf {
 
   /** Room for a file that is to be kept whole, whose bytes are still to come; null: there is none. */
   reserve(stat: Stat): Content | null {
-    const body = Buffer.allocUnsafeSlow(stat.size);
-    const content = new Content(stat, body, (each) => this.discard(each));
-    return this.memory.holdObject(content, performance.now()) ? content : null;
+    const content = new Content(stat, this.#ground);
+    return this.memory.houseObject(content, stat.size, performance.now()) ? content : null;
   }
 
   discard(content: Content): void {
@@ -79,7 +80,7 @@ export class Shelf {
     this.memory.dropObject(content);
     content.end();
     if (this.#contents.get(gfid) === content) this.#contents.delete(gfid);
-    for (const name of [...content.names]) this.forget(name);
+    for (const name of content.names()) this.forget(name);
   }
 
   /** The same version of a large file, if it is there. */

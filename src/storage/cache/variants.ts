@@ -1,19 +1,19 @@
 /** The compressed forms of one file that is kept whole: each made once, for all who want it, and kept as long as the file. */
 import type { Cancel, Chunk, Compression } from '../storage.js';
+import { roomFor, Tenant } from './arena.js';
 import type { Compressor } from './compressor.js';
-import { Item } from './lru.js';
 import type { Memory } from './memory.js';
 
 /** Bytes that one takes beside its content: objects, and the head that is kept with it. */
 const OVERHEAD = 900;
 /** Where there was no room for it, it is not made again sooner. */
 const AGAIN_MS = 10_000;
-const NOTHING = new Uint8Array(0);
 
 /** The file: what holds it is held by whoever is sent one of its forms. */
 export interface Source {
-  readonly body: Uint8Array;
-  users: number;
+  readonly bytes: Uint8Array;
+  hold(): void;
+  release(): void;
 }
 
 /** What the variants of all files share. */
@@ -23,37 +23,34 @@ export interface Workshop {
   readonly requestTimeoutMs: number;
 }
 
-export class Variant extends Item {
-  /** null once it has ended: who still knows it must keep neither its bytes nor those of the file. */
+export class Variant extends Tenant {
+  /** null once it has ended: who still knows it must not keep the file. */
   #life: Life | null;
 
-  constructor(life: Life) {
-    super(life.bytes.length + OVERHEAD);
+  constructor(length: number, life: Life) {
+    super(roomFor(length) + OVERHEAD);
     this.#life = life;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#life?.bytes ?? NOTHING;
   }
 
   /** To be released. */
   lend(): Chunk {
     if (!this.#life) throw new Error('it is not kept any more');
-    const { bytes, source } = this.#life;
-    this.users += 1;
-    source.users += 1;
+    const { source } = this.#life;
+    this.hold();
+    source.hold();
     return {
-      bytes,
+      bytes: this.bytes,
       shared: true,
       release: () => {
-        this.users -= 1;
-        source.users -= 1;
+        this.release();
+        source.release();
       },
     };
   }
 
-  end(): void {
+  override end(): void {
     this.#life = null;
+    super.end();
   }
 
   override evicted(): void {
@@ -62,7 +59,6 @@ export class Variant extends Item {
 }
 
 interface Life {
-  readonly bytes: Uint8Array;
   readonly source: Source;
   readonly forget: (variant: Variant) => void;
 }
@@ -137,13 +133,13 @@ export class Variants {
     const pending: Pending = { waiters: new Set([waiter]), takeBack: () => false };
     this.#pending.set(encoding, pending);
     // It is being read: it can't be given up meanwhile.
-    this.source.users += 1;
+    this.source.hold();
     const at = this.#notBefore.get(encoding) ?? 0;
     if (this.#kept.has(encoding) || performance.now() < at) {
       queueMicrotask(() => this.#tell(encoding, pending, this.#kept.get(encoding) ?? null));
       return pending;
     }
-    pending.takeBack = this.workshop.compressor.compress(encoding, this.source.body, (result) => {
+    pending.takeBack = this.workshop.compressor.compress(encoding, this.source.bytes, (result) => {
       if (result === 'too-large') this.#notBefore.set(encoding, Number.POSITIVE_INFINITY);
       if (typeof result === 'string') this.#tell(encoding, pending, null);
       else this.#made(encoding, pending, result);
@@ -159,16 +155,23 @@ export class Variants {
   }
 
   #made(encoding: Compression, pending: Pending, bytes: Uint8Array): void {
-    const variant = new Variant({
-      bytes,
+    const variant = new Variant(bytes.length, {
       source: this.source,
       forget: (each) => this.#forget(encoding, each),
     });
     const nowMs = performance.now();
-    const kept = !this.#ended && this.workshop.memory.holdObject(variant, nowMs);
-    if (kept) this.#kept.set(encoding, variant);
-    else this.#notBefore.set(encoding, nowMs + AGAIN_MS);
+    const kept = !this.#ended && this.workshop.memory.houseObject(variant, bytes.length, nowMs);
+    if (kept) {
+      variant.bytes.set(bytes);
+      this.#kept.set(encoding, variant);
+    } else {
+      variant.bytes = bytes;
+      this.#notBefore.set(encoding, nowMs + AGAIN_MS);
+    }
+    // Who is told first may have it given up.
+    variant.hold();
     this.#tell(encoding, pending, variant);
+    variant.release();
     if (!kept) variant.end();
   }
 
@@ -179,7 +182,7 @@ export class Variants {
 
   #finish(encoding: Compression): void {
     this.#pending.delete(encoding);
-    this.source.users -= 1;
+    this.source.release();
   }
 
   #forget(encoding: Compression, variant: Variant): void {
