@@ -18,6 +18,7 @@ import { type SocketHandle, socketKey, socketPath, wrapSocket } from './sockets.
 import { CachedStorage } from './storage/cache/cached_storage.js';
 import { Compressor } from './storage/cache/compressor.js';
 import { Memory } from './storage/cache/memory.js';
+import { handleCapacity, handleCost } from './storage/connect.js';
 import { Native } from './storage/native.js';
 import type { Storage } from './storage/storage.js';
 import { Volume } from './storage/volume.js';
@@ -157,7 +158,7 @@ class Worker {
           native,
           log: log.child({ volume: volume.name }),
           maxQueue: limits.maxQueue,
-          cacheBytes,
+          handles: handleCapacity(cacheBytes, config.volumes.length),
           requestTimeoutMs: limits.requestTimeoutMs,
         }),
     );
@@ -244,10 +245,18 @@ class Worker {
 
   /** Sends all figures. */
   report(asked: boolean): void {
+    this.#countHandles();
     this.#unsent += 1;
     link.send({ type: 'metrics', asked, samples: this.#figures.samples() }, () => {
       this.#unsent -= 1;
     });
+  }
+
+  /** What is held of files for the cache's sake is held at its expense. */
+  #countHandles(): void {
+    let handles = 0;
+    for (const volume of this.#volumes) handles += volume.status().native.handles ?? 0;
+    this.#memory?.setAside(handleCost(handles));
   }
 
   /** On the predecessor's socket where there is one. Whoever comes after this worker is to have the socket from it. */

@@ -7,18 +7,28 @@ import { type ProbeResult, probeAll } from './probe.js';
 import { describeProbe, FOLLOWER_TIMES, type VolfileFollower } from './volfile/follower.js';
 import { HOW_TO_GET_LOW_PORTS, mayUseLowPorts, refusesHighPorts } from './volfile/low_ports.js';
 
-/** glfs_object_t kept per volume; each takes 1.8 KiB, most of it for its inode in libgfapi's own caches. */
+/** glfs_object_t kept in a worker, and those of one volume. */
 const FEWEST_HANDLES = 16_384;
-const MOST_HANDLES = 65_536;
+const FEWEST_OF_A_VOLUME = 8_192;
+const MOST_OF_A_VOLUME = 65_536;
 /** Bricks tell of changes only of what is held, so what is cached should be: there are few files smaller than this. */
 const CACHED_BYTES_PER_HANDLE = 8 * 1024;
 
-/** @param cacheBytes what the cache in front of the volume may take, in bytes; 0: there is none */
-export const handleCapacity = (cacheBytes: number): number =>
-  Math.min(
-    MOST_HANDLES,
-    Math.max(FEWEST_HANDLES, Math.floor(cacheBytes / CACHED_BYTES_PER_HANDLE)),
-  );
+/** Bytes that one takes, most of them for its inode in libgfapi's own caches. */
+const HANDLE_BYTES = 1_800;
+
+/**
+ * How many are kept of a volume.
+ * @param cacheBytes what the cache in front of all volumes may take, in bytes; 0: there is none
+ */
+export function handleCapacity(cacheBytes: number, volumes: number): number {
+  const all = Math.max(FEWEST_HANDLES, Math.floor(cacheBytes / CACHED_BYTES_PER_HANDLE));
+  return Math.min(MOST_OF_A_VOLUME, Math.max(FEWEST_OF_A_VOLUME, Math.floor(all / volumes)));
+}
+
+/** Bytes of the cache's budget that so many handles in a worker take: those that it has in any case take none. */
+export const handleCost = (handles: number): number =>
+  Math.max(0, handles - FEWEST_HANDLES) * HANDLE_BYTES;
 
 /** GF_LOG_* of libglusterfs/src/glusterfs/logging.h. */
 const GFAPI_LOG_LEVELS = {
@@ -89,7 +99,7 @@ function nativeSpec(
   config: VolumeConfig,
   source: Source,
   maxQueue: number,
-  cacheBytes: number,
+  handles: number,
   needsLowPorts: boolean,
 ): NativeSpec {
   const servers = source.kind === 'servers' ? source.servers : [];
@@ -122,7 +132,7 @@ function nativeSpec(
     logLevel: GFAPI_LOG_LEVELS[config.logLevel],
     threads: config.threads,
     maxQueue,
-    handleCapacity: handleCapacity(cacheBytes),
+    handleCapacity: handles,
   };
 }
 
@@ -144,8 +154,8 @@ function initFailure(config: VolumeConfig, server: string, errno: number): strin
 export interface AttemptOptions {
   readonly native: Native;
   readonly maxQueue: number;
-  /** Of the cache in front of the volume; 0: there is none. */
-  readonly cacheBytes: number;
+  /** As handleCapacity says. */
+  readonly handles: number;
   /** For libgfapi's part, after the probe. */
   readonly timeoutMs: number;
   readonly abandoned: Abandoned;
@@ -251,8 +261,8 @@ function initialise(
       const reason = `${server} answered, but connecting did not end within ${timeoutMs / 1000} s`;
       resolve({ ok: false, ms: elapsed(), reason, stuck: server });
     }, timeoutMs);
-    const { maxQueue, cacheBytes } = options;
-    const spec = nativeSpec(config, source, maxQueue, cacheBytes, needsLowPorts);
+    const { maxQueue, handles } = options;
+    const spec = nativeSpec(config, source, maxQueue, handles, needsLowPorts);
     const volume = native.connect(spec, (event) => {
       if (late) {
         if (event.kind === 'closed') abandoned.pending -= 1;

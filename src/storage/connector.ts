@@ -17,8 +17,8 @@ export interface ConnectorOptions {
   readonly native: Native;
   readonly log: Pick<Logger, 'debug' | 'info'>;
   readonly maxQueue: number;
-  /** What the cache in front of the volume may take. */
-  readonly cacheBytes: number;
+  /** As handleCapacity says. */
+  readonly handles: number;
   readonly timeoutMs?: number;
 }
 
@@ -47,7 +47,7 @@ export class Connector {
 
   /** One at a time. Never rejects. */
   async connect(): Promise<AttemptResult> {
-    const { native, maxQueue, cacheBytes, timeoutMs = CONNECT_TIMEOUT_MS } = this.options;
+    const { native, maxQueue, handles, timeoutMs = CONNECT_TIMEOUT_MS } = this.options;
     const { pending } = this.#abandoned;
     if (pending >= MAX_ABANDONED) {
       const reason = `${pending} attempts hang inside libgfapi; waiting for one of them to end`;
@@ -56,7 +56,7 @@ export class Connector {
     const result = await attemptConnect(this.config, {
       native,
       maxQueue,
-      cacheBytes,
+      handles,
       timeoutMs,
       abandoned: this.#abandoned,
       avoid: this.#avoid,

@@ -5,7 +5,7 @@
 import type { VolumeConfig } from '../config/types.js';
 import type { Logger } from '../observe/log.js';
 import { VolumeCounters } from '../observe/volume_counters.js';
-import type { AttemptResult } from './connect.js';
+import { type AttemptResult, handleCapacity } from './connect.js';
 import { Connection } from './connection.js';
 import { Connector } from './connector.js';
 import { Deadlines } from './deadlines.js';
@@ -53,8 +53,8 @@ export interface VolumeOptions {
   readonly native: Native;
   readonly log: Logger;
   readonly maxQueue: number;
-  /** What the cache in front of it may take. */
-  readonly cacheBytes: number;
+  /** As handleCapacity says. */
+  readonly handles: number;
   readonly requestTimeoutMs: number;
 }
 
@@ -379,7 +379,7 @@ export async function connectOnce(
       native: shared,
       log: { debug: nothing, info: nothing },
       maxQueue: 1,
-      cacheBytes: 0,
+      handles: handleCapacity(0, 1),
       timeoutMs: options.deadlineMs,
     },
     { heard: nothing, settled: nothing },

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { get } from '../support/client.js';
+import { get, sha256 } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { CHANGES, Freshness } from '../support/freshness.js';
 import { Gfserve, until } from '../support/gfserve.js';
+import { readWithRests } from '../support/resting_reader.js';
 
 const MIB = 1 << 20;
 
@@ -178,3 +179,57 @@ test('the memory of the process follows the budget', async () => {
     await server.stop();
   }
 }, 120_000);
+
+test('what is being sent stays what it was while others take the room around it', async () => {
+  const FILES = 320;
+  const SIZE = 120_000;
+  await mkdir(join(mount, 'room'));
+  const large = randomBytes(12 * MIB);
+  await writeFile(join(mount, 'room', 'large.bin'), large);
+  for (let file = 0; file < FILES; file++) {
+    await writeFile(join(mount, 'room', `${file}`), Buffer.alloc(SIZE, file));
+  }
+  // A large file's parts, of 256 KiB, lie in the same regions as the small files.
+  const cache = 'size = 32M\nmax-object = 200K\nvalid = 10m\nnegative = 10m';
+  const server = await Gfserve.start({ config: config('told', cache) });
+  const inCache = async (): Promise<Readonly<Record<string, number>>> =>
+    (await server.worker()).cache ?? {};
+  let goOn = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let resting = 0;
+  const rest = (at: number) => ({
+    at,
+    until: () => {
+      resting += 1;
+      return gate;
+    },
+  });
+  try {
+    for (let turn = 0; turn < 2; turn++) {
+      const { body } = await get(server.port, '/room/large.bin');
+      expect(body.equals(large)).toBe(true);
+    }
+    expect((await inCache()).blockBytes).toBeGreaterThan(4 * MIB);
+    const readers = [1, 300_000, 600_000, MIB, 2 * MIB, 3 * MIB].map((at) =>
+      readWithRests(server.port, '/room/large.bin', [rest(at)]),
+    );
+    const all = Promise.all(readers);
+    await until('all rest', 60_000, () => resting === readers.length);
+    const { evictions: before = 0 } = await inCache();
+    for (let turn = 0; turn < 2; turn++) {
+      for (let file = 0; file < FILES; file++) {
+        const { body } = await get(server.port, `/room/${file}`);
+        if (!body.equals(Buffer.alloc(SIZE, file))) throw new Error(`wrong bytes of ${file}`);
+      }
+    }
+    expect((await inCache()).evictions).toBeGreaterThan(before + FILES);
+    goOn();
+    const wanted = { status: 200, bytes: large.length, sha256: sha256(large), complete: true };
+    for (const received of await all) expect(received).toEqual(wanted);
+  } finally {
+    goOn();
+    await server.stop();
+  }
+}, 180_000);

@@ -33,7 +33,7 @@ function serve(config: VolumeConfig): void {
     native,
     log,
     maxQueue: 100,
-    cacheBytes: 0,
+    handles: 16_384,
     requestTimeoutMs: 30_000,
   });
   const tell = (message: Message): void => {

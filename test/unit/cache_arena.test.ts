@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Arena, Tenant } from '../../src/storage/cache/arena.js';
 import { Large } from '../../src/storage/cache/large.js';
 import type { Chunk } from '../../src/storage/storage.js';
-import { cacheOnVolume, MIB, open, requestFor } from '../support/fake_cache.js';
+import { cacheOnVolume, MIB, open, requestFor, told } from '../support/fake_cache.js';
 
 class Body extends Tenant {
   /** Views that somebody keeps, as whoever is sent it does. */
@@ -163,7 +163,13 @@ describe('the cache', () => {
   test('what is lent stays what it was until it is given back, whatever becomes of the file', async () => {
     const { volume, cache, memory } = cacheOnVolume({}, MIB);
     const versions = new Map<number, number>();
-    const lent: { readonly chunk: Chunk; readonly was: Buffer; readonly bytes: Uint8Array }[] = [];
+    interface Lent {
+      readonly file: number;
+      readonly chunk: Chunk;
+      readonly was: Buffer;
+      readonly bytes: Uint8Array;
+    }
+    const lent: Lent[] = [];
     let seed = 7;
     const next = (below: number): number => {
       seed = (seed * 48_271) % 0x7fffffff;
@@ -172,12 +178,15 @@ describe('the cache', () => {
     for (let file = 0; file < 400; file++) volume.write(`/${file}`, contentOf(file, 0));
     let served = 0;
     for (let turn = 0; turn < 1_500; turn++) {
-      const file = Math.floor(next(20) ** 2) + next(20);
+      const changes = next(30) === 0;
+      const sent = changes ? lent[next(lent.length * 2 + 1)] : undefined;
+      const file = sent?.file ?? next(20) ** 2 + next(20);
       const version = versions.get(file) ?? 0;
-      if (next(30) === 0) {
+      if (changes) {
         versions.set(file, version + 1);
         const { gfid } = volume.write(`/${file}`, contentOf(file, version + 1), true);
         volume.tell({ kind: 'changed', gfid });
+        told(await open(cache, requestFor(`/${file}`)));
         continue;
       }
       const request = requestFor(`/${file}`);
@@ -187,7 +196,7 @@ describe('the cache', () => {
       expect(was.equals(result.chunk.bytes)).toBe(true);
       served += 1;
       if (next(4) === 0 && lent.length < 60) {
-        lent.push({ chunk: result.chunk, was, bytes: result.chunk.bytes });
+        lent.push({ file, chunk: result.chunk, was, bytes: result.chunk.bytes });
       } else {
         result.chunk.release();
       }
@@ -209,7 +218,8 @@ describe('the cache', () => {
   });
 
   test('parts of a large file that is given up stay what they were for who is being sent them', async () => {
-    const { memory } = cacheOnVolume({}, 8 * MIB);
+    // So large that a part fits into a region.
+    const { memory } = cacheOnVolume({}, 64 * MIB);
     const size = 3 * MIB;
     const whole = Buffer.alloc(size);
     for (let at = 0; at < size; at += 4) whole.writeUInt32LE(at, at);
@@ -252,12 +262,11 @@ describe('the cache', () => {
     large.drop();
     expect(memory.blockBytes).toBe(0);
     // Others take the room that has been given back, and none of that which has not.
-    const arena: Body[] = [];
-    for (let turn = 0; turn < 40; turn++) {
-      const body = new Body(0xee, 60_000);
+    for (let turn = 0; turn < 80; turn++) {
+      const body = new Body(0xee, 400_000);
       if (memory.houseObject(body, body.length, performance.now())) body.bytes.fill(0xee);
-      arena.push(body);
     }
+    expect(memory.arenaBytes).toBeGreaterThan(16 * MIB);
     for (const { chunk, at } of lent) {
       expect(whole.subarray(at, at + 100_000).equals(chunk.bytes)).toBe(true);
       chunk.release();

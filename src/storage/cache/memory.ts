@@ -4,6 +4,7 @@ import { type Item, Lru } from './lru.js';
 
 /** What parts of large files may have of it: they must not push out everything else. */
 const BLOCK_SHARE = 0.5;
+const MOST_ASIDE = 0.5;
 
 export class Memory {
   /** Whole files, and names. */
@@ -13,6 +14,7 @@ export class Memory {
   /** Their bytes. */
   readonly #arena: Arena;
   #evictions = 0;
+  #aside = 0;
 
   /** `budget` in bytes. */
   constructor(readonly budget: number) {
@@ -33,6 +35,11 @@ export class Memory {
 
   get evictions(): number {
     return this.#evictions;
+  }
+
+  /** Bytes of the budget that something else takes: up to half of it. What there is too much by then goes with what comes. */
+  setAside(bytes: number): void {
+    this.#aside = Math.min(bytes, this.budget * MOST_ASIDE);
   }
 
   /** Bytes that were taken for bodies, holes included. */
@@ -92,8 +99,9 @@ export class Memory {
   }
 
   #makeRoom(bytes: number, nowMs: number): boolean {
-    if (bytes > this.budget) return false;
-    while (this.bytes + bytes > this.budget) {
+    const budget = this.budget - this.#aside;
+    if (bytes > budget) return false;
+    while (this.bytes + bytes > budget) {
       const object = this.#objects.oldest(nowMs);
       const block = this.#blocks.oldest(nowMs);
       const takesBlock = block !== null && (object === null || block.usedMs < object.usedMs);
