@@ -18,6 +18,7 @@
         "addon/environment.cc",
         "addon/jobs.cc",
         "addon/path_walk.cc",
+        "addon/response_socket.cc",
         "addon/sockets.cc",
         "addon/status.cc",
         "addon/thread_pool.cc",

@@ -1,9 +1,11 @@
 // The addon's exports: what JavaScript passes in, as the C++ side wants it. All of it runs on the loop thread.
 #include <napi.h>
+#include <node_version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -13,6 +15,7 @@
 #include "environment.h"
 #include "jobs.h"
 #include "path_walk.h"
+#include "response_socket.h"
 #include "sockets.h"
 #include "volume.h"
 
@@ -307,6 +310,16 @@ Napi::Value Replace(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), ReplaceSocket(fd, static_cast<int>(Uint32(info[1]))));
 }
 
+// socketOf(res) → a number that stands for the connection of a response of uWebSockets.js, or 0
+Napi::Value SocketOf(const Napi::CallbackInfo& info) {
+  // What a napi_value of Node.js is, and has been since there are any; there is no call that says so.
+  const napi_value value = info[0];
+  v8::Local<v8::Value> response;
+  static_assert(sizeof(response) == sizeof(value));
+  std::memcpy(static_cast<void*>(&response), &value, sizeof(value));
+  return Napi::Number::New(info.Env(), static_cast<double>(SocketOfResponse(response)));
+}
+
 // exitNow(status): leaves without running exit handlers, which would race with gfapi's threads.
 void ExitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(Uint32(info[0]))); }
 
@@ -332,6 +345,8 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("listeningSockets", Napi::Function::New<GetListeningSockets>(env));
   exports.Set("duplicateSocket", Napi::Function::New<Duplicate>(env));
   exports.Set("replaceSocket", Napi::Function::New<Replace>(env));
+  exports.Set("socketOf", Napi::Function::New<SocketOf>(env));
+  exports.Set("abi", Napi::Number::New(env, NODE_MODULE_VERSION));
   exports.Set("exitNow", Napi::Function::New<ExitNow>(env));
   return exports;
 }

@@ -1,6 +1,7 @@
 /** A worker process: puts volumes, router and server together. Started by the supervisor, never by hand. */
 import { randomBytes } from 'node:crypto';
 import type { Config, ListenAddress } from './config/types.js';
+import { Clients } from './http/clients.js';
 import type { Site } from './http/exchange.js';
 import { HotAnswers } from './http/hot.js';
 import { KeptPages } from './http/kept_pages.js';
@@ -125,7 +126,7 @@ async function stop(timeoutMs: number, ending: Ending): Promise<void> {
 /** Who is told by Cache-Status how an answer came about. */
 function cacheStatus({ log: { level }, server: { trustedProxies } }: Config): Site['cacheStatus'] {
   if (level === 'debug') return 'all';
-  return trustedProxies.length === 0 ? null : createTrust(trustedProxies);
+  return trustedProxies.length === 0 ? null : 'trusted';
 }
 
 class Worker {
@@ -184,6 +185,10 @@ class Worker {
       pages: this.#pages,
       listings: new ListingMemory(),
       accessLog: logged ? accessLog : null,
+      clients: new Clients(
+        (res) => native.socketOf(res),
+        server.trustedProxies.length === 0 ? null : createTrust(server.trustedProxies),
+      ),
       log,
       counters: { total: 0, active: 0 },
       cacheStatus: cacheStatus(config),

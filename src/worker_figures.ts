@@ -43,7 +43,7 @@ export class WorkerReport {
     this.#loop.close();
   }
 
-  #processSamples({ number, memory }: WorkerStatus): Sample[] {
+  #processSamples({ number, memory, logLinesLost }: WorkerStatus): Sample[] {
     const labels = [String(number)] as const;
     const { user, system } = process.cpuUsage();
     return [
@@ -55,6 +55,7 @@ export class WorkerReport {
       sample(workers.blocks, labels, memory.blockBytes ?? 0),
       sample(workers.loopBusy, labels, this.#loop.busy),
       sample(workers.loopLag, labels, this.#loop.lag),
+      sample(workers.linesLost, labels, logLinesLost ?? 0),
     ];
   }
 }

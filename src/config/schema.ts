@@ -134,7 +134,7 @@ export const server = {
     'trusted-proxies': optional(
       commaList(trustedProxy),
       'none',
-      "Proxies whose word on the client's address counts; `unix:` is whoever reaches a unix socket.",
+      "Proxies whose word on the client's address counts, by `X-Forwarded-For` or PROXY protocol v2; `unix:` is whoever reaches a unix socket.",
     ),
     user: optional(account, 'stays what it was started as', 'Account that the workers run as.'),
     group: optional(account, "the user's own group", 'Group that the workers run as.'),

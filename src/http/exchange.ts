@@ -2,9 +2,10 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
-import type { RequestOutcome } from '../observe/request_counters.js';
+import type { CacheOutcome } from '../observe/request_counters.js';
 import type { CacheNote, Cancel, StorageError } from '../storage/storage.js';
 import { cacheStatus } from './cache_status.js';
+import type { Clients } from './clients.js';
 import type { HotAnswers } from './hot.js';
 import type { KeptPages } from './kept_pages.js';
 import type { ListingMemory } from './listing_source.js';
@@ -24,10 +25,11 @@ export interface Site {
   readonly hot: HotAnswers | null;
   /** null: no access log. */
   readonly accessLog: AccessLog | null;
+  readonly clients: Clients;
   readonly log: Logger;
   readonly counters: Counters;
-  /** Who is told by Cache-Status (RFC 9211) how an answer came about: everybody, or those whose address it says yes to. */
-  readonly cacheStatus: 'all' | ((address: ArrayBuffer) => boolean) | null;
+  /** Who is told by Cache-Status (RFC 9211) how an answer came about: everybody, or trusted proxies. */
+  readonly cacheStatus: 'all' | 'trusted' | null;
   /** Makes the next boundary of a multipart answer. */
   readonly nextBoundary: () => string;
   /** Set when the server is being stopped: every answer then ends its connection. */
@@ -57,19 +59,19 @@ export class Exchange {
   #begunMs: number | null = null;
   readonly #startedMs: number;
   readonly #begin = performance.now();
-  readonly #client: string;
   readonly #tellsCacheStatus: boolean;
 
   constructor(
     readonly site: Site,
     private readonly res: HttpResponse,
     readonly request: Request,
+    /** Its address; '' where no line in the log needs it. */
+    private readonly client: string,
   ) {
     site.counters.total += 1;
     site.counters.active += 1;
     this.#startedMs = site.accessLog ? Date.now() : 0;
-    // System calls, so only where they are needed; and now, as an aborted response can't be asked any more.
-    this.#client = site.accessLog ? clientOf(res) : '';
+    // Now, as an aborted response can't be asked any more.
     this.#tellsCacheStatus = tellsCacheStatus(site, res);
     res.onAborted(() => this.#abort());
   }
@@ -151,75 +153,52 @@ export class Exchange {
 
   #end(bytes: number, complete: boolean): void {
     const { site, request, mount } = this;
+    const durationMs = performance.now() - this.#begin;
     site.counters.active -= 1;
     // As nginx logs it: the client closed before the answer began.
     if (this.#begunMs === null) this.#status = 499;
-    this.#count(bytes, complete);
-    logRequest(site, request, {
-      client: this.#client,
+    this.#count(bytes, complete, durationMs);
+    site.accessLog?.record({
+      client: this.client,
+      method: request.method,
+      target: targetOf(request.url, request.query),
+      host: request.host,
       status: this.#status,
       bytes,
       startedMs: this.#startedMs,
-      mount,
+      durationMs,
+      referer: request.referer,
+      userAgent: request.userAgent,
+      cache: this.#cacheOutcome(),
+      mount: mount?.name ?? null,
+      volume: mount?.storage.name ?? null,
     });
     if (site.draining) site.onIdle();
   }
 
-  #count(bytes: number, complete: boolean): void {
+  #count(bytes: number, complete: boolean, durationMs: number): void {
     const { site, request, mount } = this;
-    const nowMs = performance.now();
     (mount?.counters ?? site.router.unmounted).ended({
       method: request.method,
       status: this.#status,
-      outcome: this.#outcome(),
+      outcome: this.#status >= 500 ? 'error' : this.#cacheOutcome(),
       bytes,
       complete,
       firstByteMs: this.#begunMs === null ? null : this.#begunMs - this.#begin,
-      durationMs: nowMs - this.#begin,
+      durationMs,
     });
   }
 
-  #outcome(): RequestOutcome {
-    if (this.#status >= 500) return 'error';
+  #cacheOutcome(): CacheOutcome {
     return this.cache?.outcome ?? (this.forwarded ? 'bypass' : 'none');
   }
 }
 
-/** What the access log says of a request, besides what it said itself. */
-export interface Ended {
-  /** The peer's address, as text. */
-  readonly client: string;
-  readonly status: number;
-  readonly bytes: number;
-  /** Of Date.now(). */
-  readonly startedMs: number;
-  readonly mount: Mount | null;
-}
-
-/** Writes a request's line, where there is an access log. */
-export function logRequest(site: Site, request: Request, ended: Ended): void {
-  const { client, status, bytes, startedMs, mount } = ended;
-  site.accessLog?.record({
-    client,
-    method: request.method,
-    target: request.query === '' ? request.url : `${request.url}?${request.query}`,
-    host: request.host,
-    status,
-    bytes,
-    startedMs,
-    durationMs: Date.now() - startedMs,
-    referer: request.referer,
-    userAgent: request.userAgent,
-    mount: mount?.name ?? null,
-    volume: mount?.storage.name ?? null,
-  });
-}
-
-/** The peer's address as text: a system call, and impossible once the response was aborted. */
-export const clientOf = (res: HttpResponse): string =>
-  Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+/** A request's target as it was sent. */
+export const targetOf = (url: string, query: string): string =>
+  query === '' ? url : `${url}?${query}`;
 
 /** Whether this peer is told by Cache-Status how answers came about. */
-export function tellsCacheStatus({ cacheStatus }: Site, res: HttpResponse): boolean {
-  return cacheStatus !== null && (cacheStatus === 'all' || cacheStatus(res.getRemoteAddress()));
+export function tellsCacheStatus({ cacheStatus, clients }: Site, res: HttpResponse): boolean {
+  return cacheStatus !== null && (cacheStatus === 'all' || clients.isTrusted(res));
 }

@@ -2,11 +2,11 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { performance } from 'node:perf_hooks'; // the global is looked up anew each time, which shows in a profile
+import type { AccessEntry } from '../observe/access_log.js';
 import type { MountCounters } from '../observe/request_counters.js';
 import { cacheStatus } from './cache_status.js';
-import { clientOf, type Ended, logRequest, type Site, tellsCacheStatus } from './exchange.js';
+import { type Site, targetOf, tellsCacheStatus } from './exchange.js';
 import { decide, type HotAnswer, type HotAnswers, type Whole } from './hot.js';
-import { readRequest } from './request.js';
 import { Transfer } from './transfer.js';
 import { ONE_CALL } from './writer.js';
 
@@ -28,19 +28,20 @@ export function answerHot(
     return false;
   }
   site.counters.total += 1;
-  const ended = site.accessLog ? lineOf(site, answer, res, req) : null;
+  const line = site.accessLog ? lineOf(site, answer, res, req) : null;
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
   const { counters: mount } = answer.representation.mount;
   if (decision !== 'whole') {
     res.writeStatus(note === '' ? decision : decision.toString() + note);
     res.endWithoutBody();
+    const durationMs = performance.now() - nowMs;
     mount.hot.notModified += 1;
-    mount.hot.durations.observe(performance.now() - nowMs);
-    ended?.(304, 0);
+    mount.hot.durations.observe(durationMs);
+    if (line) record(site, line, 304, 0, durationMs);
     return true;
   }
   // `decide` says so only where there is one.
-  if (answer.whole) sendWhole(site, res, answer.whole, { mount, note, nowMs, log: ended });
+  if (answer.whole) sendWhole(site, res, answer.whole, { mount, note, nowMs, line });
   return true;
 }
 
@@ -49,17 +50,28 @@ function hitNote({ remembered }: HotAnswer, nowMs: number): string {
   return `\r\nCache-Status: ${cacheStatus(note, false)}`;
 }
 
-type Log = (status: number, bytes: number) => void;
+type Line = Omit<AccessEntry, 'status' | 'bytes' | 'durationMs'>;
 
 /** Copies out of the request what its line in the access log says. */
-function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpRequest): Log {
-  const request = readRequest(req, site.wanted);
-  const fixed: Omit<Ended, 'status' | 'bytes'> = {
-    client: clientOf(res),
+function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpRequest): Line {
+  const { mount } = answer.representation;
+  const { getHeader } = req; // loaded once, as in `decide`
+  return {
+    client: site.clients.of(res, req),
+    method: 'GET',
+    target: targetOf(req.getUrl(), req.getQuery() ?? ''),
+    host: getHeader.call(req, 'host'),
     startedMs: Date.now(),
-    mount: answer.representation.mount,
+    referer: getHeader.call(req, 'referer'),
+    userAgent: getHeader.call(req, 'user-agent'),
+    cache: 'hit',
+    mount: mount.name,
+    volume: mount.storage.name,
   };
-  return (status, bytes) => logRequest(site, request, { ...fixed, status, bytes });
+}
+
+function record(site: Site, line: Line, status: number, bytes: number, durationMs: number): void {
+  site.accessLog?.record({ ...line, status, bytes, durationMs });
 }
 
 interface Accounts {
@@ -68,12 +80,12 @@ interface Accounts {
   readonly note: string;
   /** When it was found, by performance.now(). */
   readonly nowMs: number;
-  readonly log: Log | null;
+  readonly line: Line | null;
 }
 
 function sendWhole(site: Site, res: HttpResponse, whole: Whole, accounts: Accounts): void {
   const { head, kept } = whole;
-  const { mount, note, nowMs, log } = accounts;
+  const { mount, note, nowMs, line } = accounts;
   const { bytes } = kept;
   if (head.length + note.length + bytes.length > ONE_CALL) {
     sendLarge(site, res, whole, accounts);
@@ -83,13 +95,14 @@ function sendWhole(site: Site, res: HttpResponse, whole: Whole, accounts: Accoun
   res.end(bytes);
   mount.hot.whole += 1;
   mount.hot.bytes += bytes.length;
-  mount.hot.durations.observe(performance.now() - nowMs);
-  log?.(200, bytes.length);
+  const durationMs = performance.now() - nowMs;
+  mount.hot.durations.observe(durationMs);
+  if (line) record(site, line, 200, bytes.length, durationMs);
 }
 
 /** More than goes out in one call: the client may not take it all at once. */
 function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, accounts: Accounts): void {
-  const { mount, note, nowMs, log } = accounts;
+  const { mount, note, nowMs, line } = accounts;
   const { bytes } = kept;
   const { length } = bytes;
   res.writeStatus(note === '' ? head : head.toString() + note);
@@ -99,7 +112,7 @@ function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, account
     mount.hot.whole += 1;
     mount.hot.bytes += length;
     mount.hot.durations.observe(firstByteMs);
-    log?.(200, length);
+    if (line) record(site, line, 200, length, firstByteMs);
     return;
   }
   const body = {
@@ -119,7 +132,7 @@ function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, account
       const durationMs = performance.now() - nowMs;
       const request = { method: 'GET', status: 200, outcome: 'hit', bytes: count } as const;
       mount.ended({ ...request, complete, firstByteMs, durationMs });
-      log?.(200, count);
+      if (line) record(site, line, 200, count, durationMs);
       if (site.draining) site.onIdle();
     },
     failed: (): void => {

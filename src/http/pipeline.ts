@@ -17,7 +17,8 @@ export function handleGet(site: Site, res: HttpResponse, req: HttpRequest): void
 
 /** The same for every request. */
 export function handle(site: Site, res: HttpResponse, req: HttpRequest): void {
-  const exchange = new Exchange(site, res, readRequest(req, site.wanted));
+  const client = site.accessLog ? site.clients.of(res, req) : '';
+  const exchange = new Exchange(site, res, readRequest(req, site.wanted), client);
   try {
     answer(exchange);
   } catch (error) {

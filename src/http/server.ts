@@ -1,6 +1,11 @@
 /** The uWebSockets.js listeners of one worker, and their end. */
 
-import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import {
+  App,
+  type HttpResponse,
+  type us_listen_socket,
+  us_listen_socket_close,
+} from 'uWebSockets.js';
 import { chmodSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ListenAddress } from '../config/types.js';
@@ -52,7 +57,8 @@ export class HttpServer {
     private readonly site: Site,
     private readonly descriptors: Descriptors,
   ) {
-    const countConnection = (_res: unknown, change: number): void => {
+    const countConnection = (res: HttpResponse, change: number): void => {
+      this.site.clients.changed(res);
       this.#connections += change;
       if (change > 0) this.#accepted += change;
       if (this.#ending !== null) this.site.onIdle();

@@ -22,7 +22,9 @@ export interface AccessLog {
 }
 
 const FLUSH_MS = 200;
+/** A write is begun at once when so much waits. While one is under way up to a chunk gathers for the next. */
 const FLUSH_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const BUFFER_BYTES = 8 * 1024 * 1024;
 /** Linux' PIPE_BUF: several workers share a pipe, and only writes up to this size are never mixed with another's. */
 const PIPE_BYTES = 4096;
@@ -53,6 +55,13 @@ export function createAccessLog(config: LogConfig, log: Logger): AccessLog {
   );
 }
 
+interface Chunk {
+  readonly buffer: Buffer;
+  /** Bytes, all of them of whole lines. */
+  used: number;
+  lines: number;
+}
+
 interface Destination {
   readonly fd: number;
   readonly isOurs: boolean;
@@ -66,10 +75,10 @@ function openDestination(path: string | null): Destination {
   if (path !== null) {
     // O_NONBLOCK: a FIFO that nobody reads is an error then, where it would be a worker that hangs.
     const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0o640);
-    return { fd, isOurs: true, longest: fstatSync(fd).isFile() ? FLUSH_BYTES : PIPE_BYTES };
+    return { fd, isOurs: true, longest: fstatSync(fd).isFile() ? CHUNK_BYTES : PIPE_BYTES };
   }
   const stdout = fstatSync(1);
-  if (stdout.isFile()) return { fd: 1, isOurs: false, longest: FLUSH_BYTES };
+  if (stdout.isFile()) return { fd: 1, isOurs: false, longest: CHUNK_BYTES };
   // A pipe opened again is ours alone, so it can be made non-blocking without changing it for those who share it: a
   // reader that has stopped then holds no thread, and no exit that waits for the thread.
   const fd = stdout.isFIFO() ? tryOpen('/proc/self/fd/1', O_WRONLY | O_NONBLOCK) : null;
@@ -95,7 +104,13 @@ class BufferedAccessLog implements AccessLog {
   readonly #log: Logger;
   #destination: Destination | null = null;
   #nextOpen = 0;
-  #lines: string[] = [];
+  /**
+   * Lines as bytes, which the last of these takes up. Strings would live until they are written, long enough to cost more by
+   * the garbage collector's copying them than by all else.
+   */
+  #chunks: Chunk[] = [];
+  /** One that was written, to be used again. */
+  #spare: Buffer | null = null;
   /** Lines that are neither written nor lost, those being written included, and their bytes. */
   #pending = 0;
   #bytes = 0;
@@ -124,15 +139,32 @@ class BufferedAccessLog implements AccessLog {
       return;
     }
     const line = accessLine(entry, this.#format, this.#destination?.longest ?? PIPE_BYTES);
-    const bytes = Buffer.byteLength(line);
-    if (this.#bytes + bytes > BUFFER_BYTES) {
+    // As many bytes as it may have: at most three a character.
+    const room = line.length * 3;
+    if (this.#bytes + room > BUFFER_BYTES) {
       this.#lose(1, TOO_SLOW);
       return;
     }
-    this.#lines.push(line);
+    const chunk = this.#chunkFor(room);
+    const encoding = this.#format === 'combined' ? 'latin1' : 'utf8'; // combined lines are ASCII
+    const bytes = chunk.buffer.write(line, chunk.used, encoding);
+    chunk.used += bytes;
+    chunk.lines += 1;
     this.#pending += 1;
     this.#bytes += bytes;
     this.#schedule();
+  }
+
+  #chunkFor(room: number): Chunk {
+    const last = this.#chunks.at(-1);
+    if (last && last.used + room <= last.buffer.length) return last;
+    const spare = this.#spare;
+    this.#spare = null;
+    const fits = spare && spare.length >= room;
+    const buffer = fits ? spare : Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, room));
+    const chunk = { buffer, used: 0, lines: 0 };
+    this.#chunks.push(chunk);
+    return chunk;
   }
 
   reopen(): void {
@@ -183,7 +215,7 @@ class BufferedAccessLog implements AccessLog {
       this.#flushing = null;
       if (this.#isClosed) return;
       if (this.#isOutdated) this.#flush();
-      else if (this.#lines.length > 0) this.#schedule();
+      else if (this.#chunks.length > 0) this.#schedule();
     });
   }
 
@@ -208,18 +240,25 @@ class BufferedAccessLog implements AccessLog {
   /** What is buffered now; what comes meanwhile waits for the next flush. Never rejects. */
   async #writeLines(): Promise<void> {
     if (this.#isOutdated) await this.#renew();
-    const lines = this.#lines;
-    this.#lines = [];
+    const chunks = this.#chunks;
+    this.#chunks = [];
     if (!this.#destination && Date.now() >= this.#nextOpen) this.#open();
     const destination = this.#destination;
-    for (let next = 0; next < lines.length && !this.#giveUp; ) {
-      const end = batchEnd(lines, next, destination?.longest ?? FLUSH_BYTES);
-      const batch = Buffer.from(lines.slice(next, end).join(''));
-      if (destination) await this.#write(destination, batch);
-      else this.#lose(end - next, 'it is not open');
+    for (const { buffer, used, lines } of chunks) {
+      if (destination) await this.#writeChunk(destination, buffer.subarray(0, used));
+      else this.#lose(lines, 'it is not open');
       if (this.#giveUp) return;
-      this.#pending -= end - next;
-      this.#bytes -= batch.length;
+      this.#pending -= lines;
+      this.#bytes -= used;
+      if (buffer.length === CHUNK_BYTES) this.#spare = buffer;
+    }
+  }
+
+  /** In writes of whole lines, each as long as it may be. */
+  async #writeChunk(destination: Destination, lines: Buffer): Promise<void> {
+    for (let next = 0; next < lines.length && !this.#giveUp; ) {
+      const end = endOfBatch(lines, next, destination.longest);
+      await this.#write(destination, lines.subarray(next, end));
       next = end;
     }
   }
@@ -263,14 +302,11 @@ class BufferedAccessLog implements AccessLog {
   }
 }
 
-/** As many lines as fit in `longest` bytes, one at least. */
-function batchEnd(lines: readonly string[], from: number, longest: number): number {
-  let bytes = 0;
-  for (let i = from; i < lines.length; i += 1) {
-    bytes += Buffer.byteLength(lines[i] ?? '');
-    if (bytes > longest && i > from) return i;
-  }
-  return lines.length;
+/** Where the lines end, from `from` on, that fit in `longest` bytes; one at least. */
+function endOfBatch(lines: Buffer, from: number, longest: number): number {
+  if (lines.length - from <= longest) return lines.length;
+  const last = lines.lastIndexOf(NEWLINE, from + longest - 1);
+  return (last >= from ? last : lines.indexOf(NEWLINE, from)) + 1;
 }
 
 function newlines(bytes: Buffer): number {

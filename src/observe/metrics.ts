@@ -170,6 +170,11 @@ export const workers = {
   ),
   openFiles: gauge('worker_open_fds', ['worker'], 'Open file descriptors'),
   mostFiles: gauge('worker_max_fds', ['worker'], 'File descriptors that it may open', 'min'),
+  linesLost: counter(
+    'access_log_lost_lines_total',
+    ['worker'],
+    'Lines of the access log that could not be written, as on a full disk',
+  ),
   ready: gauge('ready', [], 'Whether /readyz says yes'),
   build: gauge('build_info', ['version', 'node_version'], 'Always 1'),
 } as const;

@@ -19,11 +19,11 @@ for (const [place, status] of STATUSES.entries()) {
 /** Shown from the start: of a series that begins with its first event, Prometheus does not see that event. */
 const EXPECTED = new Set(['200', '304', '404', '500', '503', '504']);
 
-/**
- * How an answer came about: the four of the cache; `bypass`: from the volume without the cache; `none`: neither was asked;
- * `error`: it has a status of 500 or more.
- */
-export type RequestOutcome = 'hit' | 'miss' | 'revalidated' | 'stale' | 'bypass' | 'none' | 'error';
+/** How an answer came about: the four of the cache; `bypass`: from the volume without the cache; `none`: neither was asked. */
+export type CacheOutcome = 'hit' | 'miss' | 'revalidated' | 'stale' | 'bypass' | 'none';
+
+/** The same; `error`: it has a status of 500 or more. */
+export type RequestOutcome = CacheOutcome | 'error';
 
 const OUTCOMES: readonly RequestOutcome[] = [
   'hit',

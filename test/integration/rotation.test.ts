@@ -62,7 +62,8 @@ test('fifty rotations under load, and reloads among them, lose no line', async (
   const logs = readdirSync(dir).filter((name) => name.startsWith('access.log'));
   expect(logs).toHaveLength(51);
   const lines = logs.flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n'));
-  const whole = /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/f\.txt HTTP\/1\.1" 200 7 "-" "-"$/;
+  const whole =
+    /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/f\.txt HTTP\/1\.1" 200 7 "-" "-" "x" \d+\.\d{6} (hit|miss|revalidated) site$/;
   expect(lines.filter((line) => line !== '' && !whole.test(line))).toEqual([]);
   expect(counts).toMatchObject({ lostFirst: 0, lostLater: 0, wrong: [] });
   expect(lines.filter((line) => line !== '')).toHaveLength(counts.right);
@@ -111,7 +112,8 @@ test('no request writes a second line, or ends a field', async () => {
   // Some attempts are no HTTP, and get 400 from the parser without a line.
   expect(lines.length).toBeGreaterThanOrEqual(4);
   expect(lines.length).toBeLessThanOrEqual(attempts.length + 1);
-  const shape = /^127\.0\.0\.1 - - \[[^\]]+\] "GET [^ "]* HTTP\/1\.1" \d{3} \d+ "[^"]*" "[^"]*"$/;
+  const shape =
+    /^127\.0\.0\.1 - - \[[^\]]+\] "GET [^ "]* HTTP\/1\.1" \d{3} \d+ "[^"]*" "[^"]*" "[^"]*" \d+\.\d{6} [a-z]+ (site|-)$/;
   for (const line of lines) {
     expect(line).toMatch(shape);
     expect(line).toMatch(/^[\x20-\x7e]*$/);

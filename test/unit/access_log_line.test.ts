@@ -13,6 +13,7 @@ const entry: AccessEntry = {
   durationMs: 1.23456,
   referer: 'https://example.org/',
   userAgent: 'curl/8.0',
+  cache: 'hit',
   mount: 'main',
   volume: 'unbit001',
 };
@@ -55,9 +56,9 @@ const hostileEntry: fc.Arbitrary<AccessEntry> = fc
   .map((fields) => ({ ...entry, ...fields }));
 
 describe('combined', () => {
-  test('is as nginx writes it', () => {
+  test('is as nginx writes it, with host, seconds, cache and volume behind', () => {
     expect(accessLine(entry, 'combined')).toMatch(
-      /^2001:db8::1 - - \[2[012]\/Nov\/2026:\d\d:\d\d:00 [+-]\d{4}\] "GET \/a%20b\?c=d HTTP\/1\.1" 206 5368709120 "https:\/\/example\.org\/" "curl\/8\.0"\n$/,
+      /^2001:db8::1 - - \[2[012]\/Nov\/2026:\d\d:\d\d:00 [+-]\d{4}\] "GET \/a%20b\?c=d HTTP\/1\.1" 206 5368709120 "https:\/\/example\.org\/" "curl\/8\.0" "example\.org" 0\.001235 hit unbit001\n$/,
     );
   });
 
@@ -68,9 +69,20 @@ describe('combined', () => {
     expect(parsed).toBe(Math.floor(entry.startedMs / 1000) * 1000);
   });
 
+  test.each([
+    [0, '0.000000'],
+    [0.0214, '0.000021'],
+    [999.9996, '1.000000'],
+    [3_723_004.5, '3723.004500'],
+  ])('%d ms are %s s', (durationMs, text) => {
+    expect(accessLine({ ...entry, durationMs }, 'combined')).toContain(` ${text} hit `);
+  });
+
   test('what is not there is a dash', () => {
-    const bare = { ...entry, referer: '', userAgent: '', client: '' };
-    expect(accessLine(bare, 'combined')).toMatch(/^- - - .* "-" "-"\n$/);
+    const none = { referer: '', userAgent: '', client: '', host: '', volume: null, mount: null };
+    expect(accessLine({ ...entry, ...none, cache: 'none' }, 'combined')).toMatch(
+      /^- - - .* "-" "-" "-" 0\.001235 none -\n$/,
+    );
   });
 
   test.each([
@@ -89,12 +101,14 @@ describe('combined', () => {
     );
   });
 
-  test('is one line of printable ASCII with six quotes, whatever a client sends', () => {
+  test('is one line of printable ASCII with eight quotes, whatever a client sends', () => {
     fc.assert(
       fc.property(hostileEntry, (e) => {
         const line = accessLine(e, 'combined');
-        expect(line).toMatch(/^[^ ]+ - - \[[^\]]+\] "[ -~]*" 206 5368709120 "[ -~]*" "[ -~]*"\n$/);
-        expect(line.match(/"/g)).toHaveLength(6);
+        expect(line).toMatch(
+          /^[^ ]+ - - \[[^\]]+\] "[ -~]*" 206 5368709120 "[ -~]*" "[ -~]*" "[ -~]*" 0\.001235 hit unbit001\n$/,
+        );
+        expect(line.match(/"/g)).toHaveLength(8);
       }),
     );
   });
@@ -114,10 +128,30 @@ describe('json', () => {
       status: 206,
       bytes: 5_368_709_120,
       duration_ms: 1.235,
+      cache: 'hit',
       referer: 'https://example.org/',
       user_agent: 'curl/8.0',
       volume: 'unbit001',
       mount: 'main',
+    });
+  });
+
+  test('has its time to the millisecond', () => {
+    for (const [ms, text] of [
+      [0, '000'],
+      [7, '007'],
+      [999, '999'],
+    ] as const) {
+      const startedMs = Date.UTC(2026, 10, 21, 10, 0, 1, ms);
+      expect(read({ ...entry, startedMs })).toMatchObject({ time: `2026-11-21T10:00:01.${text}Z` });
+    }
+  });
+
+  test('of an answer that no mount and no volume had a part in says so', () => {
+    expect(read({ ...entry, mount: null, volume: null, cache: 'none' })).toMatchObject({
+      mount: null,
+      volume: null,
+      cache: 'none',
     });
   });
 

@@ -41,7 +41,7 @@ test.each([
   ],
   [
     'only http touches uWebSockets.js',
-    /^(?!http\/(server|request|pipeline|exchange|hot|hot_answer|writer|stream|transfer)\.ts|load_natives\.ts)/,
+    /^(?!http\/(server|request|pipeline|exchange|clients|hot|hot_answer|writer|stream|transfer)\.ts|load_natives\.ts)/,
     /^uWebSockets\.js$/,
   ],
   ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],
@@ -80,7 +80,7 @@ test('in C++ only the environment and its exports see napi.h, and what stands al
   expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
     if (
-      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify)\./.test(
+      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify|response_socket)\./.test(
         file,
       )
     )
@@ -91,7 +91,7 @@ test('in C++ only the environment and its exports see napi.h, and what stands al
         (name) =>
           name.endsWith('.h') &&
           name !== own &&
-          !/^(sys\/(mman|prctl|socket|syscall|un)|linux\/capability|pthread|dirent|fcntl|unistd)\.h$/.test(
+          !/^(sys\/(mman|prctl|socket|syscall|un)|linux\/capability|pthread|dirent|fcntl|unistd|v8)\.h$/.test(
             name,
           ),
       ),
