@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { get } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
+import { askExactly } from '../support/exact_load.js';
 import { Gfserve, until } from '../support/gfserve.js';
 import { KeepAliveLoad } from '../support/keep_alive.js';
+import { readLines } from '../support/log_lines.js';
 import { RawConnection } from '../support/raw.js';
+import { mountTmpfs } from '../support/tmpfs.js';
 
 let cluster: Cluster;
 let config: string;
@@ -70,18 +73,37 @@ test('fifty rotations under load, and reloads among them, lose no line', async (
   expect(counts.right).toBeGreaterThan(500);
 });
 
-test('a full disk fails no request, and what it costs is told', async () => {
-  const server = await Gfserve.start({ config: `[log]\naccess = /dev/full\n${config}` });
+test('a full disk fails no request, what it costs is told, and with room again lines are written', async () => {
+  const disk = join(dir, 'disk');
+  const unmount = await mountTmpfs(disk, 1024 * 1024);
+  const file = join(disk, 'access.log');
+  const filler = join(disk, 'filler');
+  await writeFile(filler, Buffer.alloc(768 * 1024));
+  const server = await Gfserve.start({ config: `[log]\naccess = ${file}\n${config}` });
+  const ask = (count: number) => {
+    const { port } = server;
+    return askExactly({ port, path: '/f.txt', count, connections: 16, expected: 'content' });
+  };
+  const lost = async () => (await server.worker()).logLinesLost ?? 0;
+  const shape = /^127\.0\.0\.1 - - \[.*\] "GET \/f\.txt HTTP\/1\.1" 200 7 .* site$/;
   try {
-    for (let i = 0; i < 50; i += 1) expect((await get(server.port, '/f.txt')).status).toBe(200);
-    await until('the lines are lost', 5_000, async () => {
-      return (await server.worker()).logLinesLost === 50;
+    expect(await ask(6_000)).toEqual({ answered: 6_000, problems: [] });
+    await until('lines are lost', 10_000, async () => (await lost()) > 0);
+    await rm(filler);
+    expect(await ask(100)).toEqual({ answered: 100, problems: [] });
+    // Nothing is counted twice, and nothing is forgotten.
+    await until('all is written', 10_000, async () => {
+      return (await readLines([file], shape)).right + (await lost()) === 6_100;
     });
+    expect(readFileSync(file, 'latin1')).toMatch(/ site\n$/);
     expect(server.log).toMatch(/access log: \d+ lines lost: ENOSPC/);
+    const page = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();
+    expect(page).toContain(`gfserve_access_log_lost_lines_total{worker="1"} ${await lost()}\n`);
   } finally {
     await server.stop();
+    await unmount();
   }
-});
+}, 60_000);
 
 test('no request writes a second line, or ends a field', async () => {
   const file = join(dir, 'forged.log');

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Gfserve } from '../support/gfserve.js';
 import { churn } from './churn.js';
 import { fresh } from './fresh.js';
+import { logging } from './logging.js';
 import { HELP, type Options, readOptions, UsageError } from './options.js';
 import { reloads } from './reload.js';
 import { Findings, say, tell } from './report.js';
@@ -59,6 +60,7 @@ async function withoutFaults(options: Options, stop: AbortSignal): Promise<numbe
   const findings = new Findings();
   if (options.kind === 'fresh') await fresh(findings, options.writes, stop);
   else if (options.kind === 'reload') await reloads(findings, options.minutes, stop);
+  else if (options.kind === 'log') await logging(findings, options, stop);
   else await churn(findings, options, stop);
   say(findings.failed ? 'something was wrong' : 'no violation');
   return findings.failed ? 1 : 0;
@@ -73,7 +75,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const stop = stopSignal();
   tell(`seed ${options.seed}`);
   try {
-    if (options.kind === 'fresh' || options.kind === 'cache' || options.kind === 'reload') {
+    if (options.kind !== 'mix' && options.kind !== 'topology') {
       return await withoutFaults(options, stop);
     }
     const world = await World.build(options.seed, stop);

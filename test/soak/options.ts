@@ -8,12 +8,14 @@ Usage: npm run soak [-- OPTIONS]               all kinds of faults, at random
        npm run soak -- fresh [OPTIONS]         how soon changes are seen through the cache
        npm run soak -- cache [OPTIONS]         the cache over more files than it holds, with churn
        npm run soak -- reload [OPTIONS]        20 reloads, 5 of them refused, and 2 upgrades, under load
+       npm run soak -- log [OPTIONS]           a line for each request, over 50 rotations and on a full disk
 
   --minutes N    how long the faults go on, the first minute being the measure (default 15; cache: 10;
                  reload: 1)
   --cycles N     how many changes of the bricks (default 20; topology only)
   --writes N     how many changes are measured (default 1000; fresh only)
   --files N      how many files there are (default 200000; cache only)
+  --requests N   how many requests are logged (default 10000000; log only)
   --seed S       the same faults in the same order as a former run's
   --log FILE     where gfserve's log goes (default: it is shown when something was wrong)
   -h, --help
@@ -22,7 +24,7 @@ Exit status: 0 all was well, 1 something was wrong, 2 wrong usage, 130 or 143 in
 
 export type Kind = (typeof KINDS)[number];
 
-const KINDS = ['mix', 'topology', 'fresh', 'cache', 'reload'] as const;
+const KINDS = ['mix', 'topology', 'fresh', 'cache', 'reload', 'log'] as const;
 
 const DEFAULT_MINUTES: Readonly<Record<Kind, number>> = {
   mix: 15,
@@ -30,6 +32,7 @@ const DEFAULT_MINUTES: Readonly<Record<Kind, number>> = {
   fresh: 15,
   cache: 10,
   reload: 1,
+  log: 15,
 };
 
 export interface Options {
@@ -38,6 +41,7 @@ export interface Options {
   readonly cycles: number;
   readonly writes: number;
   readonly files: number;
+  readonly requests: number;
   readonly seed: number;
   readonly log: string | null;
 }
@@ -61,6 +65,7 @@ function parse(argv: readonly string[]) {
         cycles: { type: 'string' },
         writes: { type: 'string' },
         files: { type: 'string' },
+        requests: { type: 'string' },
         seed: { type: 'string' },
         log: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -86,6 +91,7 @@ export function readOptions(argv: readonly string[]): Options | null {
     cycles: number(values.cycles, '--cycles', 20, 10_000),
     writes: number(values.writes, '--writes', 1000, 1_000_000),
     files: number(values.files, '--files', 200_000, 10_000_000),
+    requests: number(values.requests, '--requests', 10_000_000, 1_000_000_000),
     seed: number(values.seed, '--seed', 1 + Math.floor(Math.random() * 0xfffffffe), 0xffffffff),
     log: values.log ?? null,
   };
