@@ -68,8 +68,10 @@ test(
 test(
   'lintian has nothing to say',
   async () => {
-    const { stdout } = await run('lintian', ['--allow-root', '--fail-on', 'error,warning', deb]);
-    expect(stdout).toBe('');
+    const found = await run('lintian', ['--allow-root', '--fail-on', 'error,warning', deb]).catch(
+      (error: { stdout?: string }) => ({ stdout: error.stdout ?? String(error) }),
+    );
+    expect(found.stdout).toBe('');
   },
   TIMEOUT_MS,
 );
