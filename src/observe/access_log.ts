@@ -28,7 +28,9 @@ const CHUNK_BYTES = 256 * 1024;
 const BUFFER_BYTES = 8 * 1024 * 1024;
 /** Linux' PIPE_BUF: several workers share a pipe, and only writes up to this size are never mixed with another's. */
 const PIPE_BYTES = 4096;
-const FULL_PIPE_MS = 50;
+/** How long is waited for a reader that is behind: the first time, and at most. */
+const FIRST_WAIT_MS = 1;
+const LAST_WAIT_MS = 50;
 const CLOSE_MS = 1000;
 const REPORT_MS = 10_000;
 const REOPEN_MS = 10_000;
@@ -244,28 +246,41 @@ class BufferedAccessLog implements AccessLog {
     this.#chunks = [];
     if (!this.#destination && Date.now() >= this.#nextOpen) this.#open();
     const destination = this.#destination;
-    for (const { buffer, used, lines } of chunks) {
-      if (destination) await this.#writeChunk(destination, buffer.subarray(0, used));
-      else this.#lose(lines, 'it is not open');
+    for (const chunk of chunks) {
+      const { buffer } = chunk;
+      if (destination) await this.#writeChunk(destination, chunk);
+      else {
+        this.#lose(chunk.lines, 'it is not open');
+        this.#settle(chunk.lines, chunk.used);
+      }
       if (this.#giveUp) return;
-      this.#pending -= lines;
-      this.#bytes -= used;
       if (buffer.length === CHUNK_BYTES) this.#spare = buffer;
     }
   }
 
   /** In writes of whole lines, each as long as it may be. */
-  async #writeChunk(destination: Destination, lines: Buffer): Promise<void> {
-    for (let next = 0; next < lines.length && !this.#giveUp; ) {
-      const end = endOfBatch(lines, next, destination.longest);
-      await this.#write(destination, lines.subarray(next, end));
+  async #writeChunk(destination: Destination, { buffer, used, lines }: Chunk): Promise<void> {
+    const all = buffer.subarray(0, used);
+    for (let next = 0; next < used; ) {
+      const end = endOfBatch(all, next, destination.longest);
+      const batch = all.subarray(next, end);
+      await this.#write(destination, batch);
+      if (this.#giveUp) return;
+      this.#settle(batch.length === used ? lines : newlines(batch), batch.length);
       next = end;
     }
+  }
+
+  /** Written or lost. */
+  #settle(lines: number, bytes: number): void {
+    this.#pending -= lines;
+    this.#bytes -= bytes;
   }
 
   async #write({ fd }: Destination, batch: Buffer): Promise<void> {
     const whole = this.#isTorn ? Buffer.concat([NEWLINE, batch]) : batch;
     let written = 0;
+    let waitMs = FIRST_WAIT_MS;
     while (written < whole.length && !this.#giveUp) {
       try {
         written += (await writeTo(fd, whole, written)).bytesWritten;
@@ -277,7 +292,8 @@ class BufferedAccessLog implements AccessLog {
           this.#lose(newlines(whole.subarray(from)), errnoOf(e));
           return;
         }
-        await sleep(FULL_PIPE_MS);
+        await sleep(waitMs);
+        waitMs = Math.min(waitMs * 2, LAST_WAIT_MS);
       }
     }
   }
