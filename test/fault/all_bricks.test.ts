@@ -32,12 +32,12 @@ beforeAll(async () => {
   cluster = await startCluster('all-bricks', NODES.length);
   await createFiles(cluster, 'site', FILES, { replica: 3 });
   server = await Gfserve.start({ config: section(cluster, 'site', `threads = ${THREADS}`) });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const load = (): Load =>
   new Load({ port: server.port, perSecond: 100, next: anyFile('site', FILES) });
@@ -67,7 +67,7 @@ test('all bricks killed: 503 at once, and back within 5 s of their return', asyn
     return (await volumeStatus(server, 'site')).state === 'healthy';
   });
   await untilNothingIsLeft(server, THREADS);
-}, 60_000);
+}, 240_000);
 
 test('all glusterds killed: nothing happens; once they are back, changes are followed', async () => {
   const samples = load();
@@ -90,4 +90,4 @@ test('all glusterds killed: nothing happens; once they are back, changes are fol
   console.log(`an option set: ${describe(during)}; noticed after ${Math.round(noticedMs)} ms`);
   expect(during.filter(({ right }) => !right)).toEqual([]);
   await untilNothingIsLeft(server, THREADS);
-}, 90_000);
+}, 240_000);

@@ -47,12 +47,12 @@ beforeAll(async () => {
     // What is read while it changes is what this is about: a file in memory does not change.
     config: `[cache]\nsize = 0\n${section(cluster, 'plain', more)}${section(cluster, 'cached', more)}`,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const nextVersion = (): Buffer => {
   version += 1;

@@ -40,12 +40,12 @@ beforeAll(async () => {
   server = await Gfserve.start({
     config: section(cluster, 'site', `threads = ${THREADS}`, 'autoindex = html'),
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const pathOf = (index: number): string => `/site/${index}.txt`;
 const status = async (path: string): Promise<number> => (await get(server.port, path)).status;
@@ -110,4 +110,4 @@ test('its files answer 503 and never 404, all others are served, and all is righ
   }
   expect(await status('/site/')).toBe(200);
   await untilNothingIsLeft(server, THREADS);
-}, 90_000);
+}, 240_000);

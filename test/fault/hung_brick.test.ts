@@ -48,12 +48,12 @@ request-timeout = ${REQUEST_TIMEOUT_MS}ms
 ${section(cluster, 'a', threads)}
 ${section(cluster, 'b', threads, 'error-page[] = "503 504 /sorry.html"')}`,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('a is served right, b answers 504 in time, then 503 at once, with its page, and comes back', async () => {
   const load = (volume: string, perSecond: number): Load =>
@@ -100,4 +100,4 @@ test('a is served right, b answers 504 in time, then 503 at once, with its page,
     return (await volumeStatus(server, 'b')).state === 'healthy';
   });
   await untilNothingIsLeft(server, THREADS);
-}, 180_000);
+}, 240_000);

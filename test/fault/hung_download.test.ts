@@ -34,12 +34,12 @@ beforeAll(async () => {
 request-timeout = ${REQUEST_TIMEOUT_MS}ms
 ${section(cluster, 'site', `threads = ${THREADS}\nping-timeout = 60s`)}`,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('downloads from a hung brick end early, in time, and never padded', async () => {
   let frozenMs = 0;
@@ -65,4 +65,4 @@ test('downloads from a hung brick end early, in time, and never padded', async (
   await untilNothingIsLeft(server, THREADS);
   const whole = await readVersions(server.port, '/site/large.bin', 0);
   expect([whole.complete, whole.strange, whole.versions]).toEqual([true, false, [1]]);
-}, 60_000);
+}, 240_000);

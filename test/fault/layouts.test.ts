@@ -57,12 +57,12 @@ beforeAll(async () => {
   server = await Gfserve.start({
     config: ['copied', 'spread'].map((volume) => section(cluster, volume, more)).join('\n'),
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const count = (what: string): number => server.log.split(what).length - 1;
 const reconnects = (): number => count('volume copied: connected anew');
@@ -134,7 +134,7 @@ test('downloads outlive more connections than are kept', async () => {
   console.log(`${count('volume spread: connected anew') - before} connections`);
   expect(count('volume spread: connected anew') - before).toBeGreaterThan(5);
   expect(results).toEqual([...sums.values()].map((sum) => ({ sum, bytes: PIECES << 20 })));
-}, 120_000);
+}, 240_000);
 
 test('downloads go on to their end while a brick is added and their files move', async () => {
   const third = `${cluster.addresses[2]}:${join(cluster.dir, 'node3/bricks/spread-added')}`;

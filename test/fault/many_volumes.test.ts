@@ -28,11 +28,11 @@ beforeAll(async () => {
     await mkdir(join(dead, folder));
     await writeFile(join(dead, folder, 'f.txt'), `of ${folder}\n`);
   }
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 async function started(config: string): Promise<{ server: Gfserve; ms: number }> {
   const begin = performance.now();
@@ -97,4 +97,4 @@ ${section(cluster, 'well')}`);
     await cluster.contBrick('hung', 0);
     await server.stop();
   }
-}, 90_000);
+}, 240_000);

@@ -35,12 +35,12 @@ beforeAll(async () => {
   server = await Gfserve.start({
     config: section(cluster, 'site', more) + section(cluster, 'other', more),
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('the new volume is served within 30 s without a restart, and the other one all the time', async () => {
   const { pid } = await server.worker();
@@ -75,4 +75,4 @@ test('the new volume is served within 30 s without a restart, and the other one 
   expect((await get(server.port, '/site/2.txt')).status).toBe(404);
   expect((await server.worker()).pid).toBe(pid);
   await untilNothingIsLeft(server, THREADS);
-}, 120_000);
+}, 240_000);

@@ -49,12 +49,12 @@ beforeAll(async () => {
   server = await Gfserve.start({
     config: VOLUMES.map((volume) => section(cluster, volume, more)).join('\n'),
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 /** Loads both volumes around `breaking`, and for `ms` after it. Times of samples count from when it was done. */
 async function underLoad(ms: number, breaking: () => Promise<void>): Promise<Sample[][]> {

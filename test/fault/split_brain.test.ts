@@ -28,12 +28,12 @@ beforeAll(async () => {
   await writeFile(join(one.path, 'split'), 'a file here\n');
   await mkdir(join(two.path, 'split'));
   server = await Gfserve.start({ config: section(cluster, 'site', `threads = ${THREADS}`) });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('GFS_IO for the name in split-brain, 200 for all others', async () => {
   for (let i = 0; i < 10; i++) {

@@ -48,12 +48,12 @@ beforeAll(async () => {
 request-timeout = ${REQUEST_TIMEOUT_MS}ms
 ${section(cluster, 'site', `threads = ${THREADS}\nping-timeout = 2000s`)}`,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 /** One that has not been asked for before: of what was found once, more than the call for its content would hang. */
 function nextHung(): string {
@@ -143,4 +143,4 @@ test('stuck threads are counted and stood in for; when all hang the volume is do
     return (await volumeStatus(server, 'site')).state === 'healthy';
   });
   await untilNothingIsLeft(server, THREADS);
-}, 60_000);
+}, 240_000);

@@ -40,12 +40,12 @@ beforeAll(async () => {
   server = await Gfserve.start({
     config: VOLUMES.map((volume) => section(cluster, volume, more)).join('\n'),
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const changes = (): number => server.log.split('its layout has changed').length - 1;
 const reconnects = (volume: string): number =>
@@ -152,7 +152,7 @@ test('while a glusterd is dead no connection is exchanged for one that misses br
     await cluster.startGlusterd(1);
     await until('it is connected anew', 60_000, () => reconnects('spread') > before);
   });
-}, 180_000);
+}, 240_000);
 
 test('invalidations off and on', async () => {
   const set = async (value: string): Promise<void> => {

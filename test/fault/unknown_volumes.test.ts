@@ -25,12 +25,12 @@ beforeAll(async () => {
     workers: 2,
     config: [section(cluster, 'site'), ...sections].join('\n'),
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('volumes that there are not cost no worker', async () => {
   const load = new Load({ port: server.port, perSecond: 100, next: anyFile('site', FILES) });
@@ -42,4 +42,4 @@ test('volumes that there are not cost no worker', async () => {
   // They were tried, and more than once.
   expect(server.log.split('knows no volume').length).toBeGreaterThan(UNKNOWN);
   expect(server.log).not.toMatch(/was killed by/);
-}, 60_000);
+}, 240_000);

@@ -22,11 +22,11 @@ beforeAll(async () => {
   await cluster.gluster('volume', 'set', 'told', 'group', 'metadata-cache');
   await cluster.createVolume('silent', { bricks: 1 });
   mount = await cluster.mount('told');
-}, 90_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const config = (volume: string, cache: string, more = ''): string => `
 [cache]
@@ -156,7 +156,7 @@ test('while the volume is down copies are served, marked and counted, until stal
   } finally {
     await server.stop();
   }
-}, 90_000);
+}, 240_000);
 
 test('the memory of the process follows the budget', async () => {
   const server = await Gfserve.start({ config: config('told', 'size = 32M\nvalid = 10m') });
@@ -178,7 +178,7 @@ test('the memory of the process follows the budget', async () => {
   } finally {
     await server.stop();
   }
-}, 120_000);
+}, 240_000);
 
 test('what is being sent stays what it was while others take the room around it', async () => {
   const FILES = 320;
@@ -232,4 +232,4 @@ test('what is being sent stays what it was while others take the room around it'
     goOn();
     await server.stop();
   }
-}, 180_000);
+}, 240_000);

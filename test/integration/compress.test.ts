@@ -90,13 +90,13 @@ ${mount('plain', '/plain', '')}
   const always = 'valid = 0\nnegative = 0\nstale-if-error = 0';
   server = await Gfserve.start({ server: trusted, config: config(always) });
   lasting = await Gfserve.start({ server: trusted, config: config('valid = 1h') });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await lasting?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const ask = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
   get(server.port, path, { headers, method });

@@ -24,11 +24,11 @@ beforeAll(async () => {
     await writeFile(join(await cluster.mount(name), 'f.txt'), 'content');
   }
   live = cluster.addresses[0] ?? '';
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const volume = (name: string, servers: string, more = ''): string => `
 [volume ${name}]
@@ -137,7 +137,7 @@ test('all dead: 503 with Retry-After, a log that says why, and healing within 10
     await until('the volume is served again', 10_000, serves(server, '/site/f.txt'));
   });
   await cluster.startGlusterd(2);
-}, 90_000);
+}, 240_000);
 
 test('a volume that does not exist is named, answers 503, and is served once it exists', async () => {
   await withServer({ config: volume('late', live) }, async (server) => {
@@ -148,4 +148,4 @@ test('a volume that does not exist is named, answers 503, and is served once it 
     await writeFile(join(await cluster.mount('late'), 'f.txt'), 'content');
     await until('it is served', 10_000, serves(server, '/late/f.txt'));
   });
-}, 90_000);
+}, 240_000);

@@ -57,12 +57,12 @@ root = /htdocs
 symlinks = follow
 `,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -39,12 +39,12 @@ path = /well
 volume = well
 `,
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 test('504 with Retry-After in time, 503 past the queue, and the other volume notices nothing', async () => {
   expect((await get(server.port, '/hung/d/0.txt')).body.toString()).toBe('hung 0');

@@ -27,11 +27,11 @@ beforeAll(async () => {
     replica: 2,
     options: { 'features.cache-invalidation': 'on' },
   });
-}, 150_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 150_000);
+}, 240_000);
 
 /** fsync, because write-behind answers before the bricks have it. */
 async function write(path: string, content: string, flags = 'w'): Promise<void> {

@@ -93,13 +93,13 @@ error-page[] = "404 /404.html"`,
     etags.set(String(headers.etag), name);
   }
   known = { files: new Map(Object.entries(FILES)), etags };
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);
 
 /** What was sent as it should be, up to the first that was not. */
 function expectedOf({ requests }: FuzzConnection): Expected[] {

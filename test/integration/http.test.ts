@@ -11,7 +11,7 @@ let site: HttpSite;
 
 beforeAll(async () => {
   site = await startHttpSite();
-}, 60_000);
+}, 240_000);
 
 afterAll(() => site?.stop(), 60_000);
 

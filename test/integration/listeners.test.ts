@@ -26,12 +26,12 @@ servers = ${cluster.addresses.join(', ')}
 path = /
 volume = site
 `;
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);
 
 function fetchText(options: http.RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -93,14 +93,14 @@ charset = utf-8
     complaints.push(`a script ran: ${dialog.message()}`);
     void dialog.dismiss();
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
   await cluster?.down();
   if (profile) await rm(profile, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);
 
 const shownNames = (): Promise<string[]> => page.locator('tbody a:not(.up) bdi').allTextContents();
 

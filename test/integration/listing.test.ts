@@ -53,12 +53,12 @@ autoindex = json
 hidden = allow
 `,
   });
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const manyName = (i: number): string =>
   `${String((i * 7919) % MANY).padStart(5, '0')}-${'m'.repeat(i % 200)}`;

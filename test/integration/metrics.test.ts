@@ -59,13 +59,13 @@ beforeAll(async () => {
   await truncate(join(site, 'huge.bin'), HUGE);
   server = await Gfserve.start({ config: config(cluster.addresses.join(', ')), workers: 2 });
   prometheus = await Prometheus.start(`127.0.0.1:${server.adminPort}`);
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await prometheus?.stop();
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const admin = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(`http://127.0.0.1:${server.adminPort}${path}`, { headers });

@@ -100,7 +100,7 @@ beforeAll(async () => {
     tcp: await Nginx.start({ upstream: 'tcp', ...main }),
     unix: await Nginx.start({ upstream: 'unix', ...main }),
   };
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const one of [...Object.values(nginx ?? {}), ...restingNginx]) await one.stop();
@@ -108,7 +108,7 @@ afterAll(async () => {
   await restingServer?.stop();
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);
 
 describe.each(KINDS)('%s: what is passed on is what gfserve answers', (kind) => {
   async function compare(method: string, [path, status, given = {}]: Row): Promise<Answer> {

@@ -30,11 +30,11 @@ servers = ${cluster.addresses.join(', ')}
 path = /
 volume = closed
 `;
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 120_000);
+}, 240_000);
 
 function fetchText(where: http.RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -96,7 +96,7 @@ test('net_bind_service and nothing else is kept by every thread: port 80, and br
   } finally {
     await server.stop();
   }
-}, 120_000);
+}, 240_000);
 
 test('without it nothing is kept, the bricks refuse, and the log says what to do', async () => {
   const server = await Gfserve.start({ config, server: 'user = nobody\ngroup = nogroup' });
@@ -118,7 +118,7 @@ test('without it nothing is kept, the bricks refuse, and the log says what to do
     await cluster.setOption('closed', 'server.allow-insecure', 'off');
     await server.stop();
   }
-}, 120_000);
+}, 240_000);
 
 interface Outcome {
   readonly code: number | null;
@@ -200,4 +200,4 @@ test('without root it must be there already: given by systemd, it is enough', as
   expect(unsaid.log).toMatch(
     /port 80 needs a privilege.*capabilities = net_bind_service.*AmbientCapabilities/,
   );
-}, 120_000);
+}, 240_000);

@@ -35,11 +35,11 @@ servers = ${cluster.addresses.join(', ')}
 path = /
 volume = site
 `;
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 /** Asks again and again on one connection, for as long as it lives. */
 class KeepAliveClient {

@@ -49,12 +49,12 @@ precompressed = gzip
 `,
   });
   ({ pid } = await server.worker());
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 /** Whatever was sent: the same worker answers the next request, and nothing is left of those before. */
 afterEach(async () => {

@@ -27,12 +27,12 @@ beforeAll(async () => {
   const site = await cluster.mount('site');
   await writeFile(join(site, 'f.txt'), 'content');
   await writeFile(join(site, 'large.bin'), Buffer.alloc(LARGE_BYTES, 'x'));
-}, 180_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 180_000);
+}, 240_000);
 
 /** The root, and a mount of its own for each name. */
 function siteWith(...mounts: readonly string[]): string {
@@ -120,7 +120,7 @@ test('ten reloads under load, three of them refused: no request and no connectio
     expect((await server.stop()).code).toBe(0);
     await new Promise((resolve) => taken.close(resolve));
   }
-}, 120_000);
+}, 240_000);
 
 async function textOver(socketPath: string): Promise<string> {
   return await new Promise((resolve, reject) => {
@@ -167,7 +167,7 @@ test('clients that come for one request only are all served, whichever worker th
     await load.stop();
     expect((await server.stop()).code).toBe(0);
   }
-}, 120_000);
+}, 240_000);
 
 test('workers up and down, a port more and a port less; connections that are kept lose nothing', async () => {
   const server = await Gfserve.start({ config: siteWith(), workers: 1 });
@@ -197,7 +197,7 @@ test('workers up and down, a port more and a port less; connections that are kep
     await load.stop();
     expect((await server.stop()).code).toBe(0);
   }
-}, 180_000);
+}, 240_000);
 
 test('unix sockets keep their path and their queue, a new one comes, an old one goes', async () => {
   const [kept, added] = [join(dir, 'kept-%w.sock'), join(dir, 'added-%w.sock')];
@@ -238,7 +238,7 @@ test('unix sockets keep their path and their queue, a new one comes, an old one 
     expect((await server.stop()).code).toBe(0);
   }
   expect(existsSync(kept.replace('%w', '1'))).toBe(false);
-}, 180_000);
+}, 240_000);
 
 /** A download that takes nothing until it is to finish. */
 class RestingDownload {
@@ -298,7 +298,7 @@ test('who waits in the queue of a worker that does not accept is served by its s
     if (isAlive(pid)) process.kill(pid, 'SIGCONT');
     expect((await server.stop()).code).toBe(0);
   }
-}, 180_000);
+}, 240_000);
 
 test('a download ends with the worker that began it, or at the limit; a client that is idle is told at its next request', async () => {
   const config = `[limits]\ndrain-timeout = 5s\n${siteWith()}`;
@@ -334,7 +334,7 @@ test('a download ends with the worker that began it, or at the limit; a client t
     await idle.stop();
     await server.stop();
   }
-}, 180_000);
+}, 240_000);
 
 test('gfserve reload says what came of it; a second one while one is under way is another', async () => {
   const server = await Gfserve.start({ config: siteWith(), workers: 1 });
@@ -356,4 +356,4 @@ test('gfserve reload says what came of it; a second one while one is under way i
   } finally {
     await server.stop();
   }
-}, 180_000);
+}, 240_000);

@@ -30,12 +30,12 @@ servers = ${cluster.addresses.join(', ')}
 path = /
 volume = site
 `;
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);
 
 test('fifty rotations under load, and reloads among them, lose no line', async () => {
   const file = join(dir, 'access.log');
@@ -103,7 +103,7 @@ test('a full disk fails no request, what it costs is told, and with room again l
     await server.stop();
     await unmount();
   }
-}, 60_000);
+}, 240_000);
 
 test('no request writes a second line, or ends a field', async () => {
   const file = join(dir, 'forged.log');

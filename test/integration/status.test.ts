@@ -67,7 +67,7 @@ afterAll(async () => {
   await browser?.close();
   await server?.stop();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const admin = (path: string): string => `http://127.0.0.1:${server.adminPort}${path}`;
 

@@ -98,4 +98,4 @@ test('ready, reloading, stopping, and how it is; only the supervisor speaks', as
   expect((await gfserve.exited).code).toBe(0);
   await until('STOPPING=1', 5_000, () => told.having('STOPPING').length === 1);
   expect(new Set(told.notices.map((notice) => notice.pid))).toEqual(new Set([pid]));
-}, 90_000);
+}, 240_000);

@@ -24,12 +24,12 @@ beforeAll(async () => {
   const site = await cluster.mount('site');
   await writeFile(join(site, 'f.txt'), 'content');
   await writeFile(join(site, 'large.bin'), LARGE);
-}, 180_000);
+}, 240_000);
 
 afterAll(async () => {
   await cluster?.down();
   await rm(dir, { recursive: true, force: true });
-}, 180_000);
+}, 240_000);
 
 /** The root, and a mount of its own for each name. */
 function siteWith(...mounts: readonly string[]): string {
@@ -125,7 +125,7 @@ test('two upgrades, one that fails, two reloads under load: no request, line or 
     await Promise.all(loads.map((load) => load.stop()));
     await server.stop();
   }
-}, 120_000);
+}, 240_000);
 
 test('who waits in the queue of a worker that does not accept is served by its successor', async () => {
   const socketPath = join(dir, 'queue.sock');
@@ -159,4 +159,4 @@ test('who waits in the queue of a worker that does not accept is served by its s
     if (isAlive(pid)) process.kill(pid, 'SIGCONT');
     await server.stop();
   }
-}, 180_000);
+}, 240_000);

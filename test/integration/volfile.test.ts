@@ -20,12 +20,12 @@ beforeAll(async () => {
   cluster = await Cluster.up({ dir: await mkdtemp(join(tmpdir(), 'gfserve-volfile-')), nodes: 2 });
   await cluster.createVolume('site', { replica: 2 });
   await writeFile(join(await cluster.mount('site'), 'f.txt'), CONTENT);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const follower of followers) follower.close();
   await cluster?.down();
-}, 60_000);
+}, 240_000);
 
 const at = (node: number): VolfileServer => {
   const host = cluster.addresses[node - 1] ?? '';
@@ -93,7 +93,7 @@ test('a dead first server is passed over, and one that dies is left', async () =
   } finally {
     await cluster.startGlusterd(2);
   }
-}, 60_000);
+}, 240_000);
 
 test('gfserve takes over to a new connection for each change, a burst is few, and no request fails', async () => {
   const server = await Gfserve.start({ config: section(cluster, 'site') });
@@ -123,7 +123,7 @@ test('gfserve takes over to a new connection for each change, a burst is few, an
   }
   expect(asked.length).toBeGreaterThan(50);
   expect(asked.filter((status) => status !== 200)).toEqual([]);
-}, 60_000);
+}, 240_000);
 
 test('with all glusterds dead it serves on, and follows again when one is back', async () => {
   const server = await Gfserve.start({ config: section(cluster, 'site') });
@@ -140,4 +140,4 @@ test('with all glusterds dead it serves on, and follows again when one is back',
   } finally {
     await server.stop();
   }
-}, 90_000);
+}, 240_000);

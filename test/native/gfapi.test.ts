@@ -20,7 +20,7 @@ const INVALIDATIONS = {
 };
 
 const PROGRAM_TIMEOUT_MS = 150_000;
-const TEST_TIMEOUT_MS = 240_000;
+const TEST_TIMEOUT_MS = 600_000;
 const STRESS_MS = 8_000;
 const VOLUMES = [
   ['address', {}],

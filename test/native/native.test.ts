@@ -15,7 +15,7 @@ const PROGRAMS = [
   [name, 'address'],
   [name, 'thread'],
 ]);
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 480_000;
 
 let workshop: Workshop;
 
