@@ -21,29 +21,23 @@ import {
 import { Cluster } from '../support/cluster/cluster.js';
 import { run } from '../support/cluster/exec.js';
 import { comparable } from '../support/comparable.js';
-import { freePort, Gfserve, until } from '../support/gfserve.js';
+import { type Gfserve, until } from '../support/gfserve.js';
 import { Nginx, type UpstreamKind } from '../support/nginx.js';
 import { REQUESTS, type Row, titled } from '../support/nginx_requests.js';
 import { RESTS, type Resting, startResting } from '../support/nginx_resting.js';
 import {
   ACROSS_4_GIB,
+  type Backend,
   fillSite,
   LARGE,
   MIB,
   SPARSE,
-  siteConfig,
+  startable,
   TEXT,
 } from '../support/nginx_site.js';
 import { readWithRests } from '../support/resting_reader.js';
 
 const KINDS = ['tcp', 'unix'] as const;
-
-/** A gfserve with two workers, and where it listens. */
-interface Backend {
-  readonly port: number;
-  readonly sockets: string;
-  start(): Promise<Gfserve>;
-}
 
 let dir: string;
 let cluster: Cluster;
@@ -56,20 +50,6 @@ let restingServer: Gfserve;
 const restingNginx: Nginx[] = [];
 /** Begun before the first test, awaited by the last ones. */
 let resting: Readonly<Record<UpstreamKind, Resting>>;
-
-/** Addresses that stay the same when gfserve is started again. */
-async function backend(name: string, limits = ''): Promise<Backend> {
-  const sockets = await mkdtemp(join(dir, name));
-  await chmod(sockets, 0o755);
-  const port = await freePort();
-  const listen = `listen[] = 127.0.0.1:${port}\nlisten[] = unix:${sockets}/worker-%w.sock`;
-  const config = siteConfig(cluster, limits);
-  return {
-    port,
-    sockets,
-    start: () => Gfserve.start({ workers: 2, server: listen, config }),
-  };
-}
 
 /** Each client has an nginx of its own, so that what that reads is for this client only. */
 async function atRest(upstream: UpstreamKind, { port, sockets }: Backend): Promise<Resting> {
@@ -90,10 +70,10 @@ beforeAll(async () => {
   const mounted = await cluster.mount('site');
   htdocs = join(mounted, 'htdocs');
   await fillSite(mounted);
-  const rest = await backend('rest-', 'send-timeout = 40s\n[log]\naccess = stdout');
+  const rest = await startable(cluster, dir, 'rest-', 'send-timeout = 40s\n[log]\naccess = stdout');
   restingServer = await rest.start();
   resting = { tcp: await atRest('tcp', rest), unix: await atRest('unix', rest) };
-  const main = await backend('main-');
+  const main = await startable(cluster, dir, 'main-');
   mainSockets = main.sockets;
   server = await main.start();
   nginx = {
@@ -384,7 +364,7 @@ describe.each(KINDS)('%s: gfserve ends behind nginx', (upstream) => {
   let front: Nginx;
 
   beforeAll(async () => {
-    behind = await backend('end-');
+    behind = await startable(cluster, dir, 'end-');
     own = await behind.start();
     front = await Nginx.start({ upstream, ...behind });
   });

@@ -1,5 +1,5 @@
 /**
- * Runs Debian's nginx with the committed conf/nginx.conf in front of a gfserve of a test. Only where things are is
+ * Runs Debian's nginx with a committed configuration, conf/nginx.conf or nginx-cluster.conf, in front of a gfserve of a test. Only where things are is
  * changed: addresses, ports, sockets, logs, the pid file and nginx's folders for temporary files. All else, down to the
  * user that its workers run as, is what the project recommends.
  */
@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { get } from './client.js';
 import { freePort, until } from './gfserve.js';
 
-const CONF = fileURLToPath(new URL('../../../conf/nginx.conf', import.meta.url));
+const read = (name: string): Promise<string> =>
+  readFile(fileURLToPath(new URL(`../../../conf/${name}`, import.meta.url)), 'utf8');
 
 export type UpstreamKind = 'tcp' | 'unix';
 
@@ -44,25 +45,47 @@ function replaceOne(text: string, from: string, to: string): string {
 }
 
 function rewrite(conf: string, dir: string, listen: number, options: NginxOptions): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${dir}/${name};`,
-  );
-  const format = `log_format test '$connection $status "$upstream_status" $request';`;
-  const places: [string, string][] = [
-    ['pid /run/nginx.pid;', `pid ${dir}/nginx.pid;`],
-    ['\nhttp {', ['\nhttp {', ...temporary, format].join('\n')],
-    ['/var/log/nginx/access.log;', `${dir}/access.log test;`],
-    ['/var/log/nginx/error.log;', `${dir}/error.log;`],
-    ['listen 80;', `listen 127.0.0.1:${listen};`],
+  const places = placesIn(dir, listen);
+  places.push(
     ['unix:/run/gfserve/worker-1.sock ', `unix:${options.sockets}/worker-1.sock `],
     ['unix:/run/gfserve/worker-2.sock ', `unix:${options.sockets}/worker-2.sock `],
-  ];
+  );
   if (options.without !== undefined) places.push([`\n            ${options.without}`, '']);
   if (options.upstream === 'unix') {
     places.push(['proxy_pass http://gfserve;', 'proxy_pass http://gfserve_unix;']);
   }
   const rewritten = places.reduce((text, [from, to]) => replaceOne(text, from, to), conf);
   return rewritten.replace(/server 127\.0\.0\.1:8080\b/g, `server 127.0.0.1:${options.port}`);
+}
+
+/** conf/nginx-cluster.conf, with a gfserve on each of these two ports. */
+function rewriteCluster(
+  conf: string,
+  dir: string,
+  listen: number,
+  ports: [number, number],
+): string {
+  const places = placesIn(dir, listen);
+  places.push(
+    ['192.0.2.11:8080', `127.0.0.1:${ports[0]}`],
+    ['192.0.2.12:8080', `127.0.0.1:${ports[1]}`],
+  );
+  return places.reduce((text, [from, to]) => replaceOne(text, from, to), conf);
+}
+
+/** Where things are. */
+function placesIn(dir: string, listen: number): [string, string][] {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${dir}/${name};`,
+  );
+  const format = `log_format test '$connection $status "$upstream_status" $request';`;
+  return [
+    ['pid /run/nginx.pid;', `pid ${dir}/nginx.pid;`],
+    ['\nhttp {', ['\nhttp {', ...temporary, format].join('\n')],
+    ['/var/log/nginx/access.log;', `${dir}/access.log test;`],
+    ['/var/log/nginx/error.log;', `${dir}/error.log;`],
+    ['listen 80;', `listen 127.0.0.1:${listen};`],
+  ];
 }
 
 export class Nginx {
@@ -87,13 +110,27 @@ export class Nginx {
   }
 
   /** Starts it and waits until it answers; gfserve need not run yet. */
-  static async start(options: NginxOptions): Promise<Nginx> {
+  static start(options: NginxOptions): Promise<Nginx> {
+    return Nginx.#start('nginx.conf', (text, dir, listen) => rewrite(text, dir, listen, options));
+  }
+
+  /** The same with conf/nginx-cluster.conf, in front of two. */
+  static startCluster(ports: [number, number]): Promise<Nginx> {
+    return Nginx.#start('nginx-cluster.conf', (text, dir, listen) =>
+      rewriteCluster(text, dir, listen, ports),
+    );
+  }
+
+  static async #start(
+    name: string,
+    adapt: (text: string, dir: string, listen: number) => string,
+  ): Promise<Nginx> {
     const dir = await mkdtemp(join(tmpdir(), 'gfserve-nginx-'));
     // The workers are another user's, and reach their folders through this one.
     await chmod(dir, 0o755);
     const port = await freePort();
     const conf = join(dir, 'nginx.conf');
-    await writeFile(conf, rewrite(await readFile(CONF, 'utf8'), dir, port, options));
+    await writeFile(conf, adapt(await read(name), dir, port));
     const args = ['-p', dir, '-e', join(dir, 'error.log'), '-c', conf, '-g', 'daemon off;'];
     const child = spawn('nginx', args, {
       stdio: ['ignore', 'ignore', 'pipe'],

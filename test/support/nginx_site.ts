@@ -1,9 +1,10 @@
 /** What gfserve serves behind nginx in tests: a small site with something of every kind. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Cluster } from './cluster/cluster.js';
+import { freePort, Gfserve } from './gfserve.js';
 
 export const MIB = 2 ** 20;
 export const GIB = 2 ** 30;
@@ -133,3 +134,29 @@ header[] = "Expires: Thu, 01 Jan 1970 00:00:01 GMT"
 cache-control[] = "*.txt public, max-age=60"
 error-page[] = "404 /404.html"
 `;
+
+/** A gfserve with two workers, and where it listens. */
+export interface Backend {
+  readonly port: number;
+  readonly sockets: string;
+  start(): Promise<Gfserve>;
+}
+
+/** Its addresses, with sockets in `dir`, stay the same when it is started again. */
+export async function startable(
+  cluster: Cluster,
+  dir: string,
+  name: string,
+  limits = '',
+): Promise<Backend> {
+  const sockets = await mkdtemp(join(dir, name));
+  await chmod(sockets, 0o755);
+  const port = await freePort();
+  const listen = `listen[] = 127.0.0.1:${port}\nlisten[] = unix:${sockets}/worker-%w.sock`;
+  const config = siteConfig(cluster, limits);
+  return {
+    port,
+    sockets,
+    start: () => Gfserve.start({ workers: 2, server: listen, config }),
+  };
+}
