@@ -80,14 +80,19 @@ export function run(command: readonly string[], timeoutMs = 150_000): Promise<st
 /**
  * Starts a daemon: waits for the foreground process to exit, not for its pipes to close, because the
  * daemon it leaves behind would keep those open. What it says goes to `outputFile`.
+ * @param env what its environment has beside the usual
  * @throws CommandError when it can't be started or its foreground process fails
  */
-export function runDaemon(command: readonly string[], outputFile: string): Promise<void> {
+export function runDaemon(
+  command: readonly string[],
+  outputFile: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const [program = '', ...args] = command;
     const output = openSync(outputFile, 'a');
     const child = spawn(program, args, {
-      env: cleanEnvironment(),
+      env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', output, output],
     });
     closeSync(output);
