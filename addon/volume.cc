@@ -1,6 +1,5 @@
 #include "volume.h"
 
-#include <malloc.h>
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
