@@ -51,8 +51,6 @@ constexpr std::chrono::seconds kThreadsBegin{2};
 void End(glfs_t* fs, std::chrono::steady_clock::time_point opened) {
   std::this_thread::sleep_until(opened + kThreadsBegin);
   glfs_fini(fs);
-  // What a connection leaves free lies between blocks that live on, in many arenas: glibc keeps its pages unless asked.
-  malloc_trim(0);
 }
 
 // Empty where it can't be read: libgfapi will say why.
