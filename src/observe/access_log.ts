@@ -141,15 +141,14 @@ class BufferedAccessLog implements AccessLog {
       return;
     }
     const line = accessLine(entry, this.#format, this.#destination?.longest ?? PIPE_BYTES);
-    // As many bytes as it may have: at most three a character.
-    const room = line.length * 3;
-    if (this.#bytes + room > BUFFER_BYTES) {
+    const encoding = this.#format === 'combined' ? 'latin1' : 'utf8'; // combined lines are ASCII
+    const bytes = encoding === 'latin1' ? line.length : Buffer.byteLength(line);
+    if (this.#bytes + bytes > BUFFER_BYTES) {
       this.#lose(1, TOO_SLOW);
       return;
     }
-    const chunk = this.#chunkFor(room);
-    const encoding = this.#format === 'combined' ? 'latin1' : 'utf8'; // combined lines are ASCII
-    const bytes = chunk.buffer.write(line, chunk.used, encoding);
+    const chunk = this.#chunkFor(bytes);
+    chunk.buffer.write(line, chunk.used, encoding);
     chunk.used += bytes;
     chunk.lines += 1;
     this.#pending += 1;

@@ -146,6 +146,7 @@ export class VolfileFollower {
       return { session, answer: { kind: 'failed', reason } };
     }
     for (let tries = 0; tries < LOW_PORT_TRIES && answer.kind === 'failed'; tries++) {
+      if (this.#closed) break;
       session = this.#start(server, lowPort());
       answer = await this.#ask(session);
     }
