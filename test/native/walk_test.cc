@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "content.h"
+#include "listing.h"
 #include "spy.h"
 
 namespace gfserve::test {
@@ -344,45 +345,6 @@ void Sparse() {
   client->Release(answer.completion.file_id);
 }
 
-struct Entry {
-  double size, mtime;
-  FileType type;
-};
-
-uint32_t OpenFolder(const std::shared_ptr<const Root>& root) {
-  OpenOptions listing;
-  listing.listing = true;
-  const Completion folder = client->Wait(client->Open(root, {""}, listing));
-  CHECK(folder.status == Status::kOk);
-  CHECK(folder.type == FileType::kDirectory);
-  CHECK(folder.file_id != 0);
-  return folder.file_id;
-}
-
-// Reads a whole folder, no name twice, and says how many completions that took.
-std::map<std::string, Entry> List(const std::shared_ptr<const Root>& root, int* batches) {
-  const uint32_t folder = OpenFolder(root);
-  std::map<std::string, Entry> entries;
-  for (*batches = 1;; ++*batches) {
-    const Answer part = Collect(*client, client->Wait(client->List(folder)));
-    CHECK(part.completion.status == Status::kOk);
-    for (size_t at = 0; at < part.body.size();) {
-      Entry entry;
-      std::memcpy(&entry.size, &part.body[at], sizeof(double));
-      std::memcpy(&entry.mtime, &part.body[at + 8], sizeof(double));
-      entry.type = static_cast<FileType>(part.body[at + 16]);
-      const size_t length = static_cast<uint8_t>(part.body[at + 17]);
-      CHECK(at + 18 + length <= part.body.size());
-      CHECK(entries.emplace(part.body.substr(at + 18, length), entry).second);
-      at += 18 + length;
-    }
-    if (part.completion.candidate == 1) break;
-    CHECK(*batches < 1000);
-  }
-  client->Release(folder);
-  return entries;
-}
-
 void Listings() {
   constexpr int kMany = 1200;
   MakeDir(Mount("/list"));
@@ -399,7 +361,7 @@ void Listings() {
     MUST(close(creat(Mount("/many/" + name).c_str(), 0644)));
   }
   int batches = 0;
-  auto entries = List(MakeRoot("/list", SymlinkPolicy::kDeny), &batches);
+  auto entries = List(*client, MakeRoot("/list", SymlinkPolicy::kDeny), &batches);
   CHECK_EQ(batches, 1);
   CHECK_EQ(entries.size(), 4u);
   CHECK(entries.at("folder").type == FileType::kDirectory);
@@ -410,11 +372,11 @@ void Listings() {
   MUST(stat(Mount("/list/file").c_str(), &st));
   CHECK_EQ(entries.at("file").mtime, static_cast<double>(st.st_mtime));
   CHECK_EQ(entries.count(std::string(255, 'n')), 1u);
-  entries = List(MakeRoot("/many", SymlinkPolicy::kDeny), &batches);
+  entries = List(*client, MakeRoot("/many", SymlinkPolicy::kDeny), &batches);
   CHECK_EQ(entries.size(), static_cast<size_t>(kMany));
   for (int i = 0; i < kMany; ++i) CHECK_EQ(entries.count(name_of(i)), 1u);
   CHECK(batches >= 2);
-  CHECK(List(MakeRoot("/bare", SymlinkPolicy::kDeny), &batches).empty());
+  CHECK(List(*client, MakeRoot("/bare", SymlinkPolicy::kDeny), &batches).empty());
 }
 
 void ListedNames() {
@@ -425,17 +387,17 @@ void ListedNames() {
     CHECK(made == 0 || errno == EPERM || errno == EEXIST);
   }
   MUST(access(Mount("/.snaps").c_str(), F_OK));
-  auto entries = List(MakeRoot("/", SymlinkPolicy::kDeny), &batches);
+  auto entries = List(*client, MakeRoot("/", SymlinkPolicy::kDeny), &batches);
   for (const char* name : {".", "..", ".glusterfs", ".trashcan", ".meta", ".shard", ".landfill", ".snaps"}) {
     CHECK_EQ(entries.count(name), 0u);
   }
   for (const char* name : {"names", "list", "rootlink"}) CHECK_EQ(entries.count(name), 1u);
   // Below the root only .snaps is GlusterFS' own.
-  entries = List(MakeRoot("/names", SymlinkPolicy::kDeny), &batches);
+  entries = List(*client, MakeRoot("/names", SymlinkPolicy::kDeny), &batches);
   CHECK_EQ(entries.count(".glusterfs"), 1u);
   CHECK_EQ(entries.count(".hidden"), 1u);
   CHECK_EQ(entries.count(".snaps"), 0u);
-  entries = List(MakeRoot("/types", SymlinkPolicy::kDeny), &batches);
+  entries = List(*client, MakeRoot("/types", SymlinkPolicy::kDeny), &batches);
   CHECK(entries.at("fifo").type == FileType::kOther);
   CHECK(entries.at("socket").type == FileType::kOther);
 }
@@ -449,16 +411,12 @@ void ListedUnderWay() {
   };
   for (int i = 0; i < kFiles; ++i) MUST(close(creat(path_of(i % 3 ? "stays" : "goes", i).c_str(), 0644)));
   const auto root = MakeRoot("/busy", SymlinkPolicy::kDeny);
-  const uint32_t folder = OpenFolder(root);
+  const uint32_t folder = OpenFolder(*client, root);
   std::map<std::string, int> seen;
   for (int batch = 0, next = 0; batch < 1000; ++batch) {
     const Answer part = Collect(*client, client->Wait(client->List(folder)));
     CHECK(part.completion.status == Status::kOk);
-    for (size_t at = 0; at < part.body.size();) {
-      const size_t length = static_cast<uint8_t>(part.body[at + 17]);
-      ++seen[part.body.substr(at + 18, length)];
-      at += 18 + length;
-    }
+    for (const Entry& entry : ParseEntries(part.body)) ++seen[entry.name];
     if (part.completion.candidate == 1) break;
     for (const int end = next + 600; next < end && next < kFiles; next += 3) {
       MUST(unlink(path_of("goes", next).c_str()));
@@ -478,7 +436,7 @@ void ListedUnderWay() {
 void ListedAndRemoved() {
   MakeDir(Mount("/brief"));
   const auto root = MakeRoot("/brief", SymlinkPolicy::kDeny);
-  const uint32_t folder = OpenFolder(root);
+  const uint32_t folder = OpenFolder(*client, root);
   MUST(rmdir(Mount("/brief").c_str()));
   const Completion answer = client->Wait(client->List(folder));
   // The end, or an error: nothing that is not there.
@@ -492,7 +450,7 @@ void ListedAndRemoved() {
 
 void BadHandles() {
   const auto root = MakeRoot("/", SymlinkPolicy::kDeny);
-  const uint32_t folder = OpenFolder(MakeRoot("/list", SymlinkPolicy::kDeny));
+  const uint32_t folder = OpenFolder(*client, MakeRoot("/list", SymlinkPolicy::kDeny));
   const Answer file = Get(*client, root, "sizes/9876543");
   const uint32_t id = file.completion.file_id;
   CHECK(folder != 0 && id != 0);
