@@ -1,10 +1,12 @@
 // The addon's exports: what JavaScript passes in, as the C++ side wants it. All of it runs on the loop thread.
+#include <malloc.h>
 #include <napi.h>
 #include <node_version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -323,7 +325,29 @@ Napi::Value SocketOf(const Napi::CallbackInfo& info) {
 // exitNow(status): leaves without running exit handlers, which would race with gfapi's threads.
 void ExitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(Uint32(info[0]))); }
 
+// trimHeaps(): gives memory that was freed back to the kernel, on a thread of libuv's. Of itself glibc does so only with what lies at
+// a heap's end.
+class HeapTrimmer : public Napi::AsyncWorker {
+ public:
+  explicit HeapTrimmer(Napi::Env env) : AsyncWorker(env, "gfserve:trimHeaps") {}
+
+ protected:
+  void Execute() override { malloc_trim(0); }
+};
+
+// It deletes itself when it is done.
+void TrimHeaps(const Napi::CallbackInfo& info) { (new HeapTrimmer(info.Env()))->Queue(); }
+
+// glibc gives each thread a heap of its own, eight for each processor, and libgfapi has some twenty threads for a volume that pass
+// memory to one another: what is freed lies in all of them. MALLOC_ARENA_MAX has the last word.
+constexpr int kHeaps = 4;
+
+void BoundHeaps() {
+  if (!std::getenv("MALLOC_ARENA_MAX")) mallopt(M_ARENA_MAX, kHeaps);
+}
+
 Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
+  BoundHeaps();
   exports.Set("start", Napi::Function::New<Start>(env));
   exports.Set("connect", Napi::Function::New<Connect>(env));
   exports.Set("addRoot", Napi::Function::New<AddRoot>(env));
@@ -339,6 +363,7 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("block", Napi::Function::New<GetBlock>(env));
   exports.Set("recycle", Napi::Function::New<Recycle>(env));
   exports.Set("trim", Napi::Function::New<Trim>(env));
+  exports.Set("trimHeaps", Napi::Function::New<TrimHeaps>(env));
   exports.Set("close", Napi::Function::New<Close>(env));
   exports.Set("stats", Napi::Function::New<GetStats>(env));
   exports.Set("memory", Napi::Function::New<GetMemory>(env));

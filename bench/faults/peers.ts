@@ -42,6 +42,7 @@ const gfserve: FaultPeerKind = {
       mounts: MOUNTS,
       volumeLines: gfserveVolume,
       cacheLines: [],
+      accessLog: 'off',
     });
     const extra = gfserveVolume.map((line) => `, ${line}`).join('');
     return { setup: `one worker, defaults${extra}`, daemon, local: false };

@@ -24,7 +24,11 @@ export interface GfserveOptions {
   readonly volumeLines: readonly string[];
   /** Lines of the `[cache]` section; none: no section, so all its defaults. */
   readonly cacheLines: readonly string[];
+  readonly accessLog: AccessLogKind;
 }
+
+/** Into a file of the work folder, in the default format; or none, as with the other peers. */
+type AccessLogKind = 'file' | 'off';
 
 /** Starts a gfserve of one worker. */
 export async function startGfserve(options: GfserveOptions): Promise<Daemon> {
@@ -36,7 +40,8 @@ export async function startGfserve(options: GfserveOptions): Promise<Daemon> {
       `[volume ${volume}]\n${lines}\n[mount m${at}]\npath = ${path}\nvolume = ${volume}\n`,
   );
   const file = join(workDir, `${name}.ini`);
-  const server = `[server]\nlisten[] = 127.0.0.1:${port}\nworkers = 1\n[log]\naccess = off\n`;
+  const access = options.accessLog === 'off' ? 'off' : join(workDir, `${name}.access.log`);
+  const server = `[server]\nlisten[] = 127.0.0.1:${port}\nworkers = 1\n[log]\naccess = ${access}\n`;
   const cacheLines = options.cacheLines.map((line) => `${line}\n`).join('');
   const cache = cacheLines === '' ? '' : `[cache]\n${cacheLines}`;
   await writeFile(file, `${server}${cache}${sections.join('')}`);
@@ -48,13 +53,15 @@ interface Kind {
   readonly name: string;
   readonly cli: string;
   readonly cacheLines: readonly string[];
+  readonly accessLog?: AccessLogKind;
 }
 
 async function start(ground: Ground, kind: Kind): Promise<Peer> {
   const { workDir, gfserveVolume } = ground;
-  const { cacheLines, name } = kind;
+  const { cacheLines, name, accessLog = 'off' } = kind;
   const daemon = await startGfserve({
     ...kind,
+    accessLog,
     workDir,
     addresses: ground.cluster.addresses,
     mounts: { '/': ground.volume },
@@ -62,7 +69,7 @@ async function start(ground: Ground, kind: Kind): Promise<Peer> {
   });
   const cache =
     cacheLines.length === 0 ? ['no [cache] section'] : [`[cache] ${cacheLines.join(', ')}`];
-  const setup = ['one worker', 'access log off', ...cache, ...gfserveVolume].join(', ');
+  const setup = ['one worker', `access log ${accessLog}`, ...cache, ...gfserveVolume].join(', ');
   return new HttpPeer(ground, { name, daemon, setup, traits: { ...SERVER, caches: true } });
 }
 
@@ -83,6 +90,17 @@ export const gfserveNocache: PeerKind = {
   start: (ground) => {
     const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_OFF;
     return start(ground, { cli: CLI, name: 'gfserve-nocache', cacheLines });
+  },
+};
+
+/** What the access log costs is seen against the first. */
+export const gfserveLog: PeerKind = {
+  title: 'gfserve with its memory cache and an access log',
+  traits: { ...SERVER, caches: true },
+  missing: () => null,
+  start: (ground) => {
+    const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_ON;
+    return start(ground, { cli: CLI, name: 'gfserve-log', cacheLines, accessLog: 'file' });
   },
 };
 

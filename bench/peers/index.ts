@@ -1,6 +1,6 @@
 /** All peers, by the names that the command line and the report give them. */
 import { floor } from './floor.js';
-import { gfserve, gfserveNocache, gfserveOther } from './gfserve.js';
+import { gfserve, gfserveLog, gfserveNocache, gfserveOther } from './gfserve.js';
 import { limit } from './limit.js';
 import { NGINX_LOCAL, nginxFuse, nginxFuseCache, nginxLocal } from './nginx.js';
 import type { PeerKind } from './peer.js';
@@ -14,6 +14,7 @@ export const COLD_SUBJECT = 'gfserve-nocache';
 export const PEERS: Readonly<Record<string, PeerKind>> = {
   [SUBJECT]: gfserve,
   [COLD_SUBJECT]: gfserveNocache,
+  'gfserve-log': gfserveLog,
   'gfserve-other': gfserveOther,
   uwsgi,
   'uwsgi-router': uwsgiRouter,

@@ -50,7 +50,8 @@ function hitNote({ remembered }: HotAnswer, nowMs: number): string {
   return `\r\nCache-Status: ${cacheStatus(note, false)}`;
 }
 
-type Line = Omit<AccessEntry, 'status' | 'bytes' | 'durationMs'>;
+/** What is known at the end alone is set then: another object would be made for it. */
+type Line = { -readonly [key in keyof AccessEntry]: AccessEntry[key] };
 
 /** Copies out of the request what its line in the access log says. */
 function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpRequest): Line {
@@ -67,11 +68,17 @@ function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpReque
     cache: 'hit',
     mount: mount.name,
     volume: mount.storage.name,
+    status: 0,
+    bytes: 0,
+    durationMs: 0,
   };
 }
 
 function record(site: Site, line: Line, status: number, bytes: number, durationMs: number): void {
-  site.accessLog?.record({ ...line, status, bytes, durationMs });
+  line.status = status;
+  line.bytes = bytes;
+  line.durationMs = durationMs;
+  site.accessLog?.record(line);
 }
 
 interface Accounts {

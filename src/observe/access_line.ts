@@ -67,42 +67,30 @@ function shortened(entry: AccessEntry, longest: number): AccessEntry {
 
 /** nginx' `combined`: its log_format of that name, with its escapes. What is ours comes behind that. */
 function combined(e: AccessEntry): string {
-  // Joined, as that makes one flat string, where a template makes a dozen that are put together later.
-  return [
-    e.client === '' ? '-' : quotable(e.client, 'utf8').replaceAll(' ', '\\x20'),
-    ' - - [',
-    localTime(e.startedMs),
-    '] "',
-    quotable(e.method, 'utf8'),
-    ' ',
-    quotable(e.target, 'latin1'),
-    ` ${PROTOCOL}" `,
-    e.status,
-    ' ',
-    e.bytes,
-    ' "',
-    shown(e.referer),
-    '" "',
-    shown(e.userAgent),
-    '" "',
-    shown(e.host),
-    '" ',
-    seconds(e.durationMs),
-    ' ',
-    e.cache,
-    ' ',
-    e.volume ?? '-',
-    '\n',
-  ].join('');
+  const client = e.client === '' ? '-' : word(e.client);
+  const request = `${quotable(e.method, 'utf8')} ${quotable(e.target, 'latin1')} ${PROTOCOL}`;
+  const theirs = `"${shown(e.referer)}" "${shown(e.userAgent)}" "${shown(e.host)}"`;
+  const ours = `${seconds(e.durationMs)} ${e.cache} ${e.volume ?? '-'}`;
+  return `${client} - - [${localTime(e.startedMs)}] "${request}" ${e.status} ${e.bytes} ${theirs} ${ours}\n`;
 }
 
 const shown = (text: string): string => (text === '' ? '-' : quotable(text, 'utf8'));
+
+/** Without a space, which would end it. */
+function word(text: string): string {
+  const quoted = quotable(text, 'utf8');
+  return quoted.includes(' ') ? quoted.replaceAll(' ', '\\x20') : quoted;
+}
+
+const THREE = Array.from({ length: 1000 }, (_, number) => String(number).padStart(3, '0'));
 
 /** With six decimals. `toFixed` would take as long as the rest of the line. */
 function seconds(ms: number): string {
   const micros = Math.max(0, Math.round(ms * 1000));
   const whole = Math.floor(micros / 1e6);
-  return `${whole}.${String(micros - whole * 1e6 + 1e6).slice(1)}`;
+  const rest = micros - whole * 1e6;
+  const millis = Math.floor(rest / 1000);
+  return `${whole}.${THREE[millis] ?? ''}${THREE[rest - millis * 1000] ?? ''}`;
 }
 
 const IS_PLAIN = /^[ !#-[\]-~]*$/;

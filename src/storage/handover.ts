@@ -18,6 +18,13 @@ export interface Opener {
   open(request: OpenRequest, done: (result: OpenResult) => void): Cancel;
 }
 
+/**
+ * When a brick of a replica comes back, a read of a file that is open can fail with ENOTCONN for a moment, though its other
+ * copies are there (GlusterFS 10.3, afr): it is asked for again so many times, so long after one another, before it has failed.
+ */
+const AGAIN = 3;
+const AGAIN_MS = 100;
+
 /** Gives the opener that is in use now; null: there is none. */
 export type InUse = () => Opener | null;
 
@@ -73,6 +80,15 @@ const sameVersion = (a: Stat, b: Stat): boolean =>
   a.mtimeSeconds === b.mtimeSeconds &&
   a.mtimeNanoseconds === b.mtimeNanoseconds;
 
+interface Wanted {
+  readonly offset: number;
+  readonly length: number;
+  readonly done: (result: ReadResult) => void;
+  readonly waitedMs: number;
+  /** How often it may be asked for again over the same connection. */
+  readonly again: number;
+}
+
 type Reopened = (file: OpenFile | null) => void;
 
 class CarriedFile implements OpenFile {
@@ -89,21 +105,33 @@ class CarriedFile implements OpenFile {
   ) {}
 
   read(offset: number, length: number, done: (result: ReadResult) => void, waitedMs = 0): void {
+    this.#read({ offset, length, done, waitedMs, again: AGAIN });
+  }
+
+  #read(wanted: Wanted): void {
+    const { offset, length, done, waitedMs, again } = wanted;
     const startMs = performance.now();
+    const waited = (): number => waitedMs + performance.now() - startMs;
     const { file } = this;
     file.read(
       offset,
       length,
       (result) => {
-        if (result.ok || this.#released || !this.#mayMove(file, result)) {
+        if (result.ok || this.#released) {
           done(result);
-          return;
+        } else if (this.#mayMove(file, result)) {
+          this.#reopen(offset, waited(), file, (other) => {
+            if (other === null) done(result);
+            else this.#read({ ...wanted, waitedMs: waited() });
+          });
+        } else if (result.code === 'down' && again > 0 && this.inUse() !== null) {
+          setTimeout(() => {
+            if (this.#released) done(result);
+            else this.#read({ ...wanted, waitedMs: waited(), again: again - 1 });
+          }, AGAIN_MS);
+        } else {
+          done(result);
         }
-        const waited = waitedMs + performance.now() - startMs;
-        this.#reopen(offset, waited, file, (other) => {
-          if (other === null) done(result);
-          else this.read(offset, length, done, waited);
-        });
       },
       waitedMs,
     );

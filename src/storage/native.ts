@@ -30,6 +30,9 @@ export const Status = {
 /** The same numbers as `FileType` in addon/jobs.h. */
 export const FileType = { none: 0, regular: 1, directory: 2, other: 3, link: 4 } as const;
 
+/** What libgfapi has freed goes back to the kernel so often: a millisecond or two on another thread. */
+const HEAP_TRIM_MS = 30_000;
+
 /** What connects a volume; the addon's VolumeSpec. */
 export interface NativeSpec {
   readonly volname: string;
@@ -128,6 +131,7 @@ interface Binding {
   block(id: number): ArrayBuffer;
   recycle(id: number): void;
   trim(buffers: readonly (ArrayBuffer | undefined)[]): number[];
+  trimHeaps(): void;
   close(volume: number): void;
   probe(volume: number, token: number): number;
   renewLayout(volume: number, token: number): number;
@@ -226,6 +230,7 @@ export class Native {
     for (let token = MAX_JOBS - 1; token >= 0; token--) this.#freeTokens.push(token);
     this.#trimmer = setInterval(() => this.trim(), 1000);
     this.#trimmer.unref();
+    setInterval(() => this.#binding.trimHeaps(), HEAP_TRIM_MS).unref();
   }
 
   /**

@@ -126,7 +126,7 @@ export class Workshop {
 
   #object(source: string, sanitizer: Sanitizer): Promise<string> {
     return this.#once(`${basename(source, '.cc')}-${sanitizer}.o`, async (output) => {
-      const flags = [...WARNINGS, '-O1', '-g', ...SANITIZERS[sanitizer], ...(await gfapiFlags())];
+      const flags = [...WARNINGS, '-O1', '-g1', ...SANITIZERS[sanitizer], ...(await gfapiFlags())];
       await compile([...flags, '-c', source, '-o', output]);
     });
   }

@@ -9,6 +9,8 @@ export interface Figures {
   readonly rss: number;
   readonly threads: number;
   readonly descriptors: number;
+  /** Each is a connection. */
+  readonly bricks: number;
 }
 
 const MIB = 1024 * 1024;
@@ -31,6 +33,8 @@ function busyness({ volumes }: WorkerStatus): string[] {
 export class Workers {
   /** By the worker's number. */
   readonly #pids = new Map<number, number>();
+  /** The last that was heard of each. */
+  readonly #status = new Map<number, WorkerStatus>();
   readonly #expected = new Set<number>();
   readonly #baselines = new Map<number, Figures>();
   readonly #open = new Map<number, readonly string[]>();
@@ -68,7 +72,8 @@ export class Workers {
     return [...this.#pids]
       .map(([number, pid]) => {
         const { rss, threads, descriptors } = figuresOf(pid);
-        return `worker ${number}: ${mib(rss)} MiB, ${threads} threads, ${descriptors} descriptors`;
+        const parts = partsOf(this.#status.get(number));
+        return `worker ${number}: ${mib(rss)} MiB${parts}, ${threads} threads, ${descriptors} descriptors`;
       })
       .join('; ');
   }
@@ -81,7 +86,7 @@ export class Workers {
   async takeBaselines(): Promise<void> {
     await this.#rest(() => true);
     for (const pid of this.#pids.values()) {
-      this.#baselines.set(pid, figuresOf(pid));
+      this.#baselines.set(pid, this.#figures(pid));
       this.#open.set(pid, descriptorsOf(pid));
     }
   }
@@ -94,8 +99,8 @@ export class Workers {
   async compare(growth: number): Promise<void> {
     const lean = (): boolean =>
       [...this.#pids.values()].every((pid) => {
-        const [now, then] = [figuresOf(pid), this.#baselines.get(pid)];
-        return !then || (now.threads <= then.threads && now.descriptors <= then.descriptors);
+        const [now, then] = [this.#figures(pid), this.#baselines.get(pid)];
+        return !then || (now.threads <= then.threads && descriptors(now) <= descriptors(then));
       });
     await this.#rest(lean);
     for (const worker of await this.server.workers()) {
@@ -106,9 +111,9 @@ export class Workers {
     for (const [number, pid] of this.#pids) {
       const then = this.#baselines.get(pid);
       if (then === undefined) continue;
-      const now = figuresOf(pid);
+      const now = this.#figures(pid);
       this.#compareOne(number, then, now, growth);
-      if (now.descriptors <= then.descriptors) continue;
+      if (descriptors(now) <= descriptors(then)) continue;
       for (const text of newOnes(this.#open.get(pid) ?? [], descriptorsOf(pid))) {
         say(`worker ${number} has opened since: ${text}`);
       }
@@ -116,16 +121,24 @@ export class Workers {
   }
 
   #compareOne(number: number, then: Figures, now: Figures, growth: number): void {
-    for (const key of ['threads', 'descriptors'] as const) {
-      if (now[key] > then[key]) {
-        this.findings.violation(`worker ${number} has ${now[key]} ${key} and had ${then[key]}`);
-      }
+    if (now.threads > then.threads) {
+      this.findings.violation(`worker ${number} has ${now.threads} threads, not ${then.threads}`);
+    }
+    if (descriptors(now) > descriptors(then)) {
+      const held = ({ descriptors: count, bricks }: Figures) => `${count} for ${bricks} bricks`;
+      this.findings.violation(`worker ${number} has ${held(now)} open, and had ${held(then)}`);
     }
     if (now.rss > then.rss * (1 + growth)) {
       this.findings.violation(
         `worker ${number} has ${mib(now.rss)} MiB and had ${mib(then.rss)} MiB`,
       );
     }
+  }
+
+  #figures(pid: number): Figures {
+    const status = [...this.#status.values()].find((each) => each.pid === pid);
+    const bricks = status?.volumes.reduce((all, each) => all + each.bricks.length, 0) ?? 0;
+    return { ...figuresOf(pid), bricks };
   }
 
   /** Until nothing is under way and `enough` says so; no longer than CALM_MS. */
@@ -145,7 +158,9 @@ export class Workers {
         this.findings.violation(`/status: ${String(error)}`);
         return [];
       });
-      for (const { number, pid } of workers) {
+      for (const worker of workers) {
+        const { number, pid } = worker;
+        this.#status.set(number, worker);
         const former = this.#pids.get(number);
         this.#pids.set(number, pid);
         if (former === undefined || former === pid || this.#expected.has(former)) continue;
@@ -156,7 +171,19 @@ export class Workers {
   }
 }
 
-function figuresOf(pid: number): Figures {
+/** Those that do not come and go with the volume's bricks. */
+const descriptors = (figures: Figures): number => figures.descriptors - figures.bricks;
+
+/** What of the memory is known by name, for people. */
+function partsOf(status: WorkerStatus | undefined): string {
+  if (!status) return '';
+  const { heapUsed, external, blockBytes = 0 } = status.memory;
+  const named = { heap: heapUsed, external, blocks: blockBytes, cache: status.cache?.bytes ?? 0 };
+  const texts = Object.entries(named).map(([name, bytes]) => `${name} ${mib(bytes)}`);
+  return ` (${texts.join(', ')})`;
+}
+
+function figuresOf(pid: number): Omit<Figures, 'bricks'> {
   try {
     return processFigures(pid);
   } catch {

@@ -1,5 +1,5 @@
 /** Requests and open files that outlive the connection they began on. */
-import { beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type InUse, openByLatest } from '../../src/storage/handover.js';
 import type {
   Opened,
@@ -169,6 +169,75 @@ test('a read that fails over a former connection goes on over the latest, and so
   expect(got).toEqual(['0000', '4444', '8888', 'cccc']);
   file.release();
   expect([former.released, latest.released]).toEqual([1, 1]);
+});
+
+describe('a read that no brick answers for a moment', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  test('is asked for again over the same connection', () => {
+    const file = opened();
+    const got: boolean[] = [];
+    file.read(0, 4, (result) => got.push(result.ok));
+    former.answerRead(failure('down'));
+    expect(former.reads).toHaveLength(0);
+    jest.advanceTimersByTime(100);
+    expect(former.reads).toMatchObject([{ offset: 0 }]);
+    former.answerRead(bytes('0000'));
+    expect(got).toEqual([true]);
+  });
+
+  test('fails with what the fourth attempt failed with', () => {
+    const file = opened();
+    const got: ReadResult[] = [];
+    file.read(0, 4, (result) => got.push(result));
+    for (let attempt = 0; attempt < 3; attempt++) {
+      former.answerRead(failure('down'));
+      jest.advanceTimersByTime(100);
+    }
+    expect(got).toEqual([]);
+    former.answerRead(failure('io'));
+    file.read(0, 4, (result) => got.push(result));
+    for (let attempt = 0; attempt < 4; attempt++) {
+      former.answerRead(failure('down'));
+      jest.advanceTimersByTime(100);
+    }
+    expect(got).toEqual([failure('io'), failure('down')]);
+    expect(former.reads).toEqual([]);
+  });
+
+  test('fails at once where the volume is down', () => {
+    const file = opened();
+    const got: ReadResult[] = [];
+    current = null;
+    file.read(0, 4, (result) => got.push(result));
+    former.answerRead(failure('down'));
+    expect(got).toEqual([failure('down')]);
+  });
+
+  test('is not asked for again once the file is released', () => {
+    const file = opened();
+    const got: ReadResult[] = [];
+    file.read(0, 4, (result) => got.push(result));
+    former.answerRead(failure('down'));
+    file.release();
+    jest.advanceTimersByTime(100);
+    expect(got).toEqual([failure('down')]);
+    expect(former.reads).toEqual([]);
+  });
+
+  test('goes on over a connection that came meanwhile', () => {
+    const file = opened();
+    const got: string[] = [];
+    file.read(0, 4, (result) => got.push(result.ok ? `${result.chunk.bytes}` : result.code));
+    former.answerRead(failure('down'));
+    current = latest;
+    jest.advanceTimersByTime(100);
+    former.answerRead(failure('down'));
+    latest.answer(latest.file());
+    latest.answerRead(bytes('0000'));
+    expect(got).toEqual(['0000']);
+  });
 });
 
 test('reads that fail together open the file once', () => {
