@@ -37,8 +37,9 @@ export class HotAnswers {
     return this.#answers.size;
   }
 
-  find(req: HttpRequest): HotAnswer | undefined {
-    return this.#answers.get(this.#keyOf(req));
+  /** `url`: for who has asked for it already; each call makes another string. */
+  find(req: HttpRequest, url = req.getUrl()): HotAnswer | undefined {
+    return this.#answers.get(this.#keyOf(req, url));
   }
 
   /** `head` is that of the 200 to a plain GET like `request`. */
@@ -75,15 +76,15 @@ export class HotAnswers {
   }
 
   /** It is not to be given any more. */
-  drop(answer: HotAnswer, req: HttpRequest): void {
-    const key = this.#keyOf(req);
+  drop(answer: HotAnswer, req: HttpRequest, url = req.getUrl()): void {
+    const key = this.#keyOf(req, url);
     if (this.#answers.get(key) === answer) this.#answers.delete(key);
   }
 
-  #keyOf(req: HttpRequest): string {
+  #keyOf(req: HttpRequest, url: string): string {
     const { wanted } = this;
     return keyOf(
-      req.getUrl(),
+      url,
       wanted.host ? req.getHeader('host') : '',
       wanted.acceptEncoding ? req.getHeader('accept-encoding') : '',
     );

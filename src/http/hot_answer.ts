@@ -17,18 +17,19 @@ export function answerHot(
   res: HttpResponse,
   req: HttpRequest,
 ): boolean {
-  const answer = hot.find(req);
+  const url = req.getUrl();
+  const answer = hot.find(req, url);
   if (answer === undefined || site.draining) return false;
   const decision = decide(answer, req);
   if (decision === null) return false;
   const nowMs = performance.now();
   if (!answer.remembered.take(nowMs)) {
     // A look may show that it has not changed: then it is the answer again.
-    if (!answer.remembered.alive) hot.drop(answer, req);
+    if (!answer.remembered.alive) hot.drop(answer, req, url);
     return false;
   }
   site.counters.total += 1;
-  const line = site.accessLog ? lineOf(site, answer, res, req) : null;
+  const line = site.accessLog ? lineOf(site, answer, res, req, url) : null;
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
   const { counters: mount } = answer.representation.mount;
   if (decision !== 'whole') {
@@ -54,13 +55,19 @@ function hitNote({ remembered }: HotAnswer, nowMs: number): string {
 type Line = { -readonly [key in keyof AccessEntry]: AccessEntry[key] };
 
 /** Copies out of the request what its line in the access log says. */
-function lineOf(site: Site, answer: HotAnswer, res: HttpResponse, req: HttpRequest): Line {
+function lineOf(
+  site: Site,
+  answer: HotAnswer,
+  res: HttpResponse,
+  req: HttpRequest,
+  url: string,
+): Line {
   const { mount } = answer.representation;
   const { getHeader } = req; // loaded once, as in `decide`
   return {
     client: site.clients.of(res, req),
     method: 'GET',
-    target: targetOf(req.getUrl(), req.getQuery() ?? ''),
+    target: targetOf(url, req.getQuery() ?? ''),
     host: getHeader.call(req, 'host'),
     startedMs: Date.now(),
     referer: getHeader.call(req, 'referer'),
