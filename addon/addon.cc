@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
@@ -326,17 +327,26 @@ Napi::Value SocketOf(const Napi::CallbackInfo& info) {
 void ExitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(Uint32(info[0]))); }
 
 // trimHeaps(): gives memory that was freed back to the kernel, on a thread of libuv's. Of itself glibc does so only with what lies at
-// a heap's end.
+// a heap's end. One at a time: where that thread hangs in somebody's file system, no queue of them grows.
 class HeapTrimmer : public Napi::AsyncWorker {
  public:
   explicit HeapTrimmer(Napi::Env env) : AsyncWorker(env, "gfserve:trimHeaps") {}
 
+  static std::atomic<bool> under_way;
+
  protected:
-  void Execute() override { malloc_trim(0); }
+  void Execute() override {
+    malloc_trim(0);
+    under_way = false;
+  }
 };
 
+std::atomic<bool> HeapTrimmer::under_way{false};
+
 // It deletes itself when it is done.
-void TrimHeaps(const Napi::CallbackInfo& info) { (new HeapTrimmer(info.Env()))->Queue(); }
+void TrimHeaps(const Napi::CallbackInfo& info) {
+  if (!HeapTrimmer::under_way.exchange(true)) (new HeapTrimmer(info.Env()))->Queue();
+}
 
 // glibc gives each thread a heap of its own, eight for each processor, and libgfapi has some twenty threads for a volume that pass
 // memory to one another: what is freed lies in all of them. MALLOC_ARENA_MAX has the last word.

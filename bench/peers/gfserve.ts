@@ -73,15 +73,20 @@ async function start(ground: Ground, kind: Kind): Promise<Peer> {
   return new HttpPeer(ground, { name, daemon, setup, traits: { ...SERVER, caches: true } });
 }
 
-export const gfserve: PeerKind = {
-  title: 'gfserve, one worker, with its memory cache',
+const withCache = (name: string, title: string, accessLog: AccessLogKind): PeerKind => ({
+  title,
   traits: { ...SERVER, caches: true },
   missing: () => null,
   start: (ground) => {
     const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_ON;
-    return start(ground, { cli: CLI, name: 'gfserve', cacheLines });
+    return start(ground, { cli: CLI, name, cacheLines, accessLog });
   },
-};
+});
+
+export const gfserve = withCache('gfserve', 'gfserve, one worker, with its memory cache', 'off');
+
+/** What the access log costs is seen against the first. */
+export const gfserveLog = withCache('gfserve-log', 'the same with an access log', 'file');
 
 export const gfserveNocache: PeerKind = {
   title: 'the same without the memory cache',
@@ -90,17 +95,6 @@ export const gfserveNocache: PeerKind = {
   start: (ground) => {
     const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_OFF;
     return start(ground, { cli: CLI, name: 'gfserve-nocache', cacheLines });
-  },
-};
-
-/** What the access log costs is seen against the first. */
-export const gfserveLog: PeerKind = {
-  title: 'gfserve with its memory cache and an access log',
-  traits: { ...SERVER, caches: true },
-  missing: () => null,
-  start: (ground) => {
-    const cacheLines = ground.cacheSection === 'none' ? [] : CACHE_ON;
-    return start(ground, { cli: CLI, name: 'gfserve-log', cacheLines, accessLog: 'file' });
   },
 };
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { get } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
-import { Gfserve } from '../support/gfserve.js';
+import { Gfserve, NEVER_UNASKED } from '../support/gfserve.js';
 import { copiesOf } from './copies.js';
 import type { SoakFile } from './ledger.js';
 import { Load } from './load.js';
@@ -22,10 +22,10 @@ export const SPREAD = 'spread';
 export const VOLUMES = [COPIES, SPREAD] as const;
 
 /**
- * Everything goes through the cache, and nothing is answered without asking the volume. Of less than the files have, so that it is
- * full before the first minute is over: what it still had to take would look like a leak.
+ * Of less than the files have, so that it is full before the first minute is over: what it still had to take would look like a
+ * leak.
  */
-const CACHE = '[cache]\nsize = 96M\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
+const CACHE = `${NEVER_UNASKED}size = 96M\n`;
 
 /** Requests a second to each volume. */
 const RATE = 40;

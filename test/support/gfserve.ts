@@ -13,8 +13,8 @@ import { isAlive } from './supervised.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-// Everything goes through the cache, and nothing is answered without asking the volume.
-const NEVER_UNASKED = '[cache]\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
+/** A section: everything goes through the cache, and nothing is answered without asking the volume. */
+export const NEVER_UNASKED = '[cache]\nvalid = 0\nnegative = 0\nstale-if-error = 0\n';
 
 export interface GfserveOptions {
   /**

@@ -22,7 +22,7 @@ const BY_ITSELF = ['limits.test.js'];
 const FILES_AT_ONCE: Readonly<Record<string, number>> = {
   unit: 2,
   native: 2,
-  integration: 3,
+  integration: 2,
   fault: 2,
 };
 /** How long jest may take to exit after its results are written, in milliseconds. */
