@@ -86,7 +86,11 @@ const withCache = (name: string, title: string, accessLog: AccessLogKind): PeerK
 export const gfserve = withCache('gfserve', 'gfserve, one worker, with its memory cache', 'off');
 
 /** What the access log costs is seen against the first. */
-export const gfserveLog = withCache('gfserve-log', 'the same with an access log', 'file');
+export const gfserveLog = withCache(
+  'gfserve-log',
+  'gfserve with its memory cache and an access log',
+  'file',
+);
 
 export const gfserveNocache: PeerKind = {
   title: 'the same without the memory cache',
