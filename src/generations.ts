@@ -11,6 +11,8 @@ import type { RestartTiming, WorkerReport } from './worker_slot.js';
 const READY_MS = 60_000;
 /** Each has its volumes' connections and its cache: no more than so many end at a time. */
 const MOST_RETIRING = 2;
+/** Nobody asked for a renewal: whatever the workers have begun they may finish. They have accepted nothing since. */
+const RENEWED_DRAIN_MS = 24 * 3_600_000;
 const STOPPING = ['gfserve is being stopped'];
 /** Another gfserve, which has got the sockets. */
 const ELSEWHERE: Partner = { readyCount: 0, socketsOf: () => new Map() };
@@ -22,10 +24,15 @@ export interface GenerationsOptions {
   readonly ledger: Ledger;
   /** What becomes of workers, for people who look at the status. */
   readonly events: Events;
+  /** A worker of the current generation says that it is to be renewed; see wear.ts. */
+  readonly onWorn: (number: number, ended: number) => void;
   readonly timing?: RestartTiming;
   /** Milliseconds; passed in, so that tests need not wait. */
   readonly readyMs?: number;
 }
+
+/** What puts one generation in the place of another, as the log calls it. */
+type Exchange = 'reload' | 'renewal';
 
 type FirstCallbacks = Pick<PoolOptions, 'onListening' | 'onReady' | 'onHopeless'>;
 
@@ -59,7 +66,7 @@ export class Generations {
     return this.#current.config;
   }
 
-  /** 1 for the workers of the start, and one more with each reload. */
+  /** 1 for the workers of the start, and one more with each reload or renewal. */
   get number(): number {
     return this.#number;
   }
@@ -105,21 +112,43 @@ export class Generations {
    */
   async replace(config: Config): Promise<readonly string[] | null> {
     await this.#waitForRoom();
+    return await this.#exchange(config, 'reload', () => null);
+  }
+
+  /**
+   * Puts new workers of the same configuration in the place of the current ones, as `replace` does, but not where a volume that is
+   * healthy is not so for the new ones, and what the former ones have begun is not cut off by `drain-timeout`.
+   */
+  async renew(): Promise<readonly string[] | null> {
+    if (this.#retiring.size > 0) return ['former workers have not finished yet'];
+    return await this.#exchange(this.config, 'renewal', async (next) =>
+      missing(await next.status(), await this.#current.status()),
+    );
+  }
+
+  async #exchange(
+    config: Config,
+    what: Exchange,
+    check: (next: WorkerPool) => Promise<readonly string[] | null> | null,
+  ): Promise<readonly string[] | null> {
     if (this.#isStopping) return STOPPING;
-    const problems = await this.#startNext(config);
+    const started = await this.#startNext(config);
+    const problems = started ?? (this.#next && (await check(this.#next)));
     const next = this.#next;
     this.#next = null;
     this.#current.partner = null;
     if (!next) return STOPPING;
     next.partner = null;
     if (problems) {
-      this.#retire(next, this.#current, 'the workers that were given up');
+      const { drainTimeoutMs } = this.config.limits;
+      this.#retire(next, this.#current, `${what}: the workers that were given up`, drainTimeoutMs);
       return problems;
     }
     const old = this.#current;
     this.#current = next;
     this.#number += 1;
-    this.#retire(old, next, 'the former workers');
+    const longestMs = what === 'renewal' ? RENEWED_DRAIN_MS : config.limits.drainTimeoutMs;
+    this.#retire(old, next, `${what}: the former workers`, longestMs);
     return null;
   }
 
@@ -149,11 +178,11 @@ export class Generations {
     this.#isStopping = true;
     if (this.#current.hasListened) removeSockets(this.config, kept);
     this.#arePathsForeign = true;
-    const [result] = await Promise.all([
-      this.#current.drain(this.config.limits.drainTimeoutMs, 'retire'),
-      ...this.#retiring.values(),
-    ]);
-    return result;
+    const { drainTimeoutMs } = this.config.limits;
+    const [result] = await Promise.all(
+      [this.#current, ...this.#retiring.keys()].map((pool) => pool.drain(drainTimeoutMs, 'retire')),
+    );
+    return result ?? { finished: 0, cut: 0, inOrder: true };
   }
 
   /** All of them, also those that are about to start, within the time. Resolves when they are gone. */
@@ -217,7 +246,7 @@ export class Generations {
   }
 
   #pool(config: Config, predecessor: Partner | null, callbacks: FirstCallbacks): WorkerPool {
-    const { log, workerFile, timing, ledger, events } = this.#options;
+    const { log, workerFile, timing, ledger, events, onWorn } = this.#options;
     return new WorkerPool({
       config,
       log,
@@ -225,27 +254,44 @@ export class Generations {
       ledger,
       events,
       predecessor,
+      onWorn,
       ...(timing ? { timing } : {}),
       ...callbacks,
     });
   }
 
-  /** By the limit of the configuration that is served from now on. */
-  #retire(old: WorkerPool, stays: WorkerPool, who: string): void {
+  #retire(old: WorkerPool, stays: WorkerPool, who: string, longestMs: number): void {
     const { log } = this.#options;
-    const { drainTimeoutMs } = this.config.limits;
     const startedMs = performance.now();
-    const gone = old.drain(drainTimeoutMs, 'retire').then(({ finished, cut }) => {
+    const gone = old.drain(longestMs, 'retire').then(({ finished, cut }) => {
       this.#retiring.delete(old);
       this.#formerRestarts += old.restarts;
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-      log.info(
-        `reload: ${who} are gone after ${seconds} s: ${finished} requests finished, ${cut} cut off`,
-      );
+      log.info(`${who} are gone after ${seconds} s: ${finished} requests finished, ${cut} cut off`);
     });
     this.#retiring.set(old, gone);
     removeSockets(old.config, heldBy(stays.config).paths);
   }
+}
+
+/** What the `next` workers lack of what the `present` ones have; null: nothing. */
+function missing(
+  next: readonly WorkerReport[],
+  present: readonly WorkerReport[],
+): readonly string[] | null {
+  const healthy = new Set(
+    present
+      .flatMap((worker) => ('volumes' in worker ? worker.volumes : []))
+      .filter(({ state }) => state === 'healthy')
+      .map(({ name }) => name),
+  );
+  const texts = next.flatMap((worker) => {
+    if (!('volumes' in worker)) return [`worker ${worker.number} does not answer`];
+    return worker.volumes
+      .filter(({ name, state }) => state !== 'healthy' && healthy.has(name))
+      .map(({ name, state }) => `volume ${name} is ${state}`);
+  });
+  return texts.length === 0 ? null : [...new Set(texts)];
 }
 
 /**

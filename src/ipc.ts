@@ -39,6 +39,8 @@ export type FromWorker =
   | { readonly type: 'listening'; readonly listeners: readonly string[] }
   /** Requests are being answered. */
   | { readonly type: 'ready' }
+  /** So many connections to volumes have ended that libgfapi has kept a good deal of memory: see wear.ts. Said again until it is gone. */
+  | { readonly type: 'worn'; readonly ended: number }
   /** It cannot start, and is about to exit. `code` is one of the catalogue. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'status'; readonly id: number; readonly body: WorkerStatus }
@@ -106,8 +108,10 @@ export function readToWorker(value: unknown): ToWorker | null {
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readFromWorker(value: unknown): FromWorker | null {
   if (!isRecord(value)) return null;
-  const { type, listeners, code, message, id, body, asked, samples, finished, cut, key } = value;
+  const { type, listeners, code, message, id, body, asked, samples, finished, cut, key, ended } =
+    value;
   if (type === 'hello' || type === 'ready') return { type };
+  if (type === 'worn' && isCount(ended)) return { type, ended };
   if (type === 'socket' && isText(key)) return { type, key };
   if (type === 'listening' && isListOf(listeners, isText)) return { type, listeners };
   if (type === 'failed' && isText(code) && isText(message)) return { type, code, message };

@@ -17,10 +17,14 @@ export interface Reloadable {
   readonly prepare: (next: Config) => Promise<Prepared | string>;
   /** Puts workers of `next` in place of the others: null, or why they can't get ready. */
   readonly replace: (next: Config) => Promise<readonly string[] | null>;
+  /** Puts workers of the same configuration in place of the others: null, or why not. */
+  readonly renew: () => Promise<readonly string[] | null>;
   /** Told of each beginning. */
   readonly began: () => void;
   /** Told of each outcome. */
   readonly ended: (report: ReloadReport) => void;
+  /** Told of a renewal that went well: one line. */
+  readonly renewed: (story: string) => void;
 }
 
 export interface Prepared {
@@ -44,12 +48,13 @@ export interface ReloadStatus {
 
 type Ended = Pick<ReloadReport, 'outcome' | 'problems'>;
 
-/** Reloads the configuration, one at a time. */
+/** Reloads the configuration, or renews the workers; one at a time. */
 export class Reloader {
   #applied = 0;
   #failed = 0;
   #last: ReloadReport | null = null;
   #isRunning = false;
+  #isReloading = false;
   /** It was asked for again while one was under way: one more will read the file anew, however often it was asked for. */
   #isWanted = false;
 
@@ -63,7 +68,7 @@ export class Reloader {
     return {
       applied: this.#applied,
       failed: this.#failed,
-      underWay: this.#isRunning,
+      underWay: this.#isReloading,
       last: last && {
         at: new Date(last.startedMs).toISOString(),
         durationMs: last.durationMs,
@@ -73,29 +78,63 @@ export class Reloader {
     };
   }
 
+  /** A reload or a renewal. */
   get isRunning(): boolean {
     return this.#isRunning;
+  }
+
+  /**
+   * Has the workers renewed, for the reason `why`, unless a reload does so anyway. Never rejects. Resolves when it has ended, and
+   * the reload that was asked for meanwhile.
+   */
+  async renew(why: string): Promise<void> {
+    if (!this.#isRunning) await this.#run(() => this.#renewOnce(why));
   }
 
   /** Never rejects. Resolves when it has ended, and the one that was asked for meanwhile. */
   async request(): Promise<void> {
     if (this.#isRunning) {
-      if (!this.#isWanted) this.log.info('SIGHUP: another reload will follow this one');
+      const what = this.#isReloading
+        ? 'another reload will follow this one'
+        : 'a reload will follow';
+      if (!this.#isWanted) this.log.info(`SIGHUP: ${what}`);
       this.#isWanted = true;
       return;
     }
+    await this.#run(() => this.#once());
+  }
+
+  async #run(first: () => Promise<void>): Promise<void> {
     this.#isRunning = true;
-    do {
+    await first();
+    while (this.#isWanted) {
       this.#isWanted = false;
       await this.#once();
-    } while (this.#isWanted);
+    }
     this.#isRunning = false;
+  }
+
+  async #renewOnce(why: string): Promise<void> {
+    const begin = performance.now();
+    this.log.info(`renewal: ${why}`);
+    const problems = await this.target.renew().catch((error: unknown): readonly string[] => {
+      this.log.error('a renewal met a bug', { err: error });
+      return ['gfserve met a bug'];
+    });
+    const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+    if (problems === null) {
+      this.log.info(`renewal: done in ${seconds} s; the former workers finish what is under way`);
+      this.target.renewed(`renewal: done in ${seconds} s: ${why}`);
+    } else {
+      this.log.warn(`renewal: put off: ${problems.join('; ')}; the workers go on`);
+    }
   }
 
   async #once(): Promise<void> {
     const startedMs = Date.now();
     const begin = performance.now();
     const { file } = this.target.config();
+    this.#isReloading = true;
     this.target.began();
     this.log.info(`SIGHUP: reading ${file} anew`);
     const ended = await this.#reload().catch((error: unknown): Ended => {
@@ -115,6 +154,7 @@ export class Reloader {
       this.log.error(`reload: ${outcome === 'refused' ? 'refused' : 'given up'}, nothing changed`);
     }
     this.#last = { file, startedMs, durationMs, outcome, problems };
+    this.#isReloading = false;
     this.target.ended(this.#last);
   }
 

@@ -44,7 +44,14 @@ export function createService(options: SuperviseOptions, inheritance: Inheritanc
     config: () => generations.config,
     workers: () => ledger.workers,
   });
-  const callbacks = { onHopeless: hopeless.resolve, onReady: () => ready.resolve() };
+  const callbacks = {
+    onHopeless: hopeless.resolve,
+    onReady: () => ready.resolve(),
+    onWorn: (number: number, connections: number): void => {
+      const why = `worker ${number} has seen ${connections} connections to volumes end, of each of which libgfapi keeps memory`;
+      if (!reload.upgrader.isRunning) void reload.reloader.renew(why);
+    },
+  };
   const generations: Generations = createGenerations(
     options,
     { ledger, events, notices },
@@ -53,20 +60,20 @@ export function createService(options: SuperviseOptions, inheritance: Inheritanc
   );
   const status = new ServiceStatus({ config: () => generations.config, ledger, events });
   const parts = { ledger, events, generations, status, notices };
-  const [settled, failed] = [ready.promise, hopeless.promise];
-  return { ...parts, ...createReload(options, parts), ready: settled, hopeless: failed };
+  const reload = createReload(options, parts);
+  return { ...parts, ...reload, ready: ready.promise, hopeless: hopeless.promise };
 }
 
 function createGenerations(
   options: SuperviseOptions,
   parts: Pick<Service, 'ledger' | 'events' | 'notices'>,
-  callbacks: Pick<PoolOptions, 'onHopeless' | 'onReady'>,
+  callbacks: Pick<PoolOptions, 'onHopeless' | 'onReady' | 'onWorn'>,
   inheritance: Inheritance | null,
 ): Generations {
   const { config, log } = options;
   return new Generations(
     config,
-    { ...options, ...parts },
+    { ...options, ...parts, onWorn: callbacks.onWorn },
     {
       onHopeless: callbacks.onHopeless,
       onListening: () => {
@@ -110,6 +117,11 @@ function createReload(
         const problems = await generations.replace(next);
         if (problems === null) log.setLevel(next.log.level);
         return problems;
+      },
+      renew: () => generations.renew(),
+      renewed: (story) => {
+        ledger.renewed();
+        events.add('worker', 'neutral', story);
       },
       began: () => notices.reloading(),
       ended: (report) => {

@@ -23,6 +23,7 @@ import { handleCapacity, handleCost } from './storage/connect.js';
 import { Native } from './storage/native.js';
 import type { Storage } from './storage/storage.js';
 import { Volume } from './storage/volume.js';
+import { Wear } from './wear.js';
 import { WorkerReport } from './worker_figures.js';
 
 /** Volumes get so long to connect before the first request may meet one that has not. */
@@ -140,6 +141,7 @@ class Worker {
   readonly #compressor = new Compressor();
   readonly #caches = new Map<string, CachedStorage>();
   readonly #figures: WorkerReport;
+  readonly #wear: Wear;
   #reporting: NodeJS.Timeout | null = null;
   /** Reports that the channel has not taken yet. */
   #unsent = 0;
@@ -153,6 +155,7 @@ class Worker {
     const { limits, cache, server } = config;
     const cacheBytes = Math.floor(cache.sizeBytes / server.workers);
     this.drainTimeoutMs = limits.drainTimeoutMs;
+    this.#wear = new Wear(cacheBytes);
     this.#volumes = config.volumes.map(
       (volume) =>
         new Volume(volume, {
@@ -244,6 +247,7 @@ class Worker {
     this.#reporting = setInterval(() => {
       // They must not pile up before a supervisor that hangs.
       if (this.#unsent === 0) this.report(false);
+      this.#sayWorn();
     }, REPORT_MS);
     link.send({ type: 'ready' });
   }
@@ -255,6 +259,12 @@ class Worker {
     link.send({ type: 'metrics', asked, samples: this.#figures.samples() }, () => {
       this.#unsent -= 1;
     });
+  }
+
+  #sayWorn(): void {
+    const { ended } = native;
+    const volumes = this.#volumes.map((volume) => volume.status());
+    if (this.#wear.isDue(ended, volumes)) link.send({ type: 'worn', ended });
   }
 
   /** What is held of files for the cache's sake is held at its expense. */

@@ -44,6 +44,8 @@ export interface PoolOptions {
    * again. The reasons are without repetition.
    */
   readonly onHopeless: (reasons: readonly string[]) => void;
+  /** A worker says that it is to be renewed; see wear.ts. */
+  readonly onWorn: (number: number, ended: number) => void;
 }
 
 export interface DrainResult {
@@ -94,6 +96,7 @@ export class WorkerPool implements Partner {
           onListening: () => this.#listening(),
           onReady: () => this.#ready(),
           onDeath: () => this.#death(),
+          onWorn: (ended) => rest.onWorn(i + 1, ended),
         }),
     );
   }

@@ -62,6 +62,8 @@ export interface SlotOptions {
   readonly onReady: () => void;
   /** After a death that was not asked for; the next start is already planned. */
   readonly onDeath: () => void;
+  /** The worker says so, with the number of connections to volumes that have ended; never while it drains. */
+  readonly onWorn: (ended: number) => void;
 }
 
 /** How a worker left after a drain. */
@@ -263,6 +265,9 @@ export class WorkerSlot {
         break;
       case 'ready':
         this.#becameReady(life);
+        break;
+      case 'worn':
+        if (!this.#isStopping) this.#options.onWorn(message.ended);
         break;
       case 'failed':
         life.failure = `${message.code}: ${message.message}`;

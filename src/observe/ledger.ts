@@ -35,6 +35,7 @@ export class Ledger {
   readonly #lives = new Map<number, Life>();
   readonly #dead: Totals = new Map();
   readonly #restarts = new Map<number, number>();
+  #renewals = 0;
   /** What another gfserve has counted, whose place this one takes. */
   #former: readonly Sample[] = [];
 
@@ -88,6 +89,11 @@ export class Ledger {
     this.#restarts.set(number, (this.#restarts.get(number) ?? 0) + 1);
   }
 
+  /** All workers were exchanged, as libgfapi had kept memory in them. */
+  renewed(): void {
+    this.#renewals += 1;
+  }
+
   /** Its process has ended, in whatever way. */
   died(id: number): void {
     const life = this.#lives.get(id);
@@ -139,6 +145,7 @@ export class Ledger {
     for (const [number, count] of this.#restarts) {
       yield sample(workers.restarts, [String(number)], count);
     }
+    yield sample(workers.renewals, [], this.#renewals);
     for (const phase of ['starting', 'ready', 'draining'] as const) {
       yield sample(workers.workers, [phase], 0);
     }

@@ -137,6 +137,11 @@ export const workers = {
     ['worker'],
     'Workers that were started in the place of one that died',
   ),
+  renewals: counter(
+    'worker_renewals_total',
+    [],
+    'Times that all workers were exchanged, as libgfapi had kept memory of connections that had ended',
+  ),
   silence: gauge(
     'worker_report_age_seconds',
     ['worker'],

@@ -36,6 +36,7 @@ export class Workers {
   /** The last that was heard of each. */
   readonly #status = new Map<number, WorkerStatus>();
   readonly #expected = new Set<number>();
+  /** By the worker's number. */
   readonly #baselines = new Map<number, Figures>();
   readonly #open = new Map<number, readonly string[]>();
   #stopped = false;
@@ -85,21 +86,21 @@ export class Workers {
   /** Notes what each holds now, at rest. */
   async takeBaselines(): Promise<void> {
     await this.#rest(() => true);
-    for (const pid of this.#pids.values()) {
-      this.#baselines.set(pid, this.#figures(pid));
-      this.#open.set(pid, descriptorsOf(pid));
+    for (const [number, pid] of this.#pids) {
+      this.#baselines.set(number, this.#figures(pid));
+      this.#open.set(number, descriptorsOf(pid));
     }
   }
 
   /**
-   * Compares with the baselines those that had one. To be called at rest; waits until what libgfapi ends in the
+   * Compares with the baselines, whatever process has the number now. To be called at rest; waits until what libgfapi ends in the
    * background has ended.
    * @param growth by how much RSS may have grown, as a share
    */
   async compare(growth: number): Promise<void> {
     const lean = (): boolean =>
-      [...this.#pids.values()].every((pid) => {
-        const [now, then] = [this.#figures(pid), this.#baselines.get(pid)];
+      [...this.#pids].every(([number, pid]) => {
+        const [now, then] = [this.#figures(pid), this.#baselines.get(number)];
         return !then || (now.threads <= then.threads && descriptors(now) <= descriptors(then));
       });
     await this.#rest(lean);
@@ -109,12 +110,12 @@ export class Workers {
       }
     }
     for (const [number, pid] of this.#pids) {
-      const then = this.#baselines.get(pid);
+      const then = this.#baselines.get(number);
       if (then === undefined) continue;
       const now = this.#figures(pid);
       this.#compareOne(number, then, now, growth);
       if (descriptors(now) <= descriptors(then)) continue;
-      for (const text of newOnes(this.#open.get(pid) ?? [], descriptorsOf(pid))) {
+      for (const text of newOnes(this.#open.get(number) ?? [], descriptorsOf(pid))) {
         say(`worker ${number} has opened since: ${text}`);
       }
     }
@@ -133,6 +134,13 @@ export class Workers {
         `worker ${number} has ${mib(now.rss)} MiB and had ${mib(then.rss)} MiB`,
       );
     }
+  }
+
+  /** Whether it was exchanged with all others, rather than for its death. */
+  #isRenewed(pid: number): boolean {
+    const { log } = this.server;
+    const died = new RegExp(`\\(pid ${pid}\\) (exited|was killed)`).test(log);
+    return !died && log.includes('renewal: done');
   }
 
   #figures(pid: number): Figures {
@@ -164,6 +172,7 @@ export class Workers {
         const former = this.#pids.get(number);
         this.#pids.set(number, pid);
         if (former === undefined || former === pid || this.#expected.has(former)) continue;
+        if (this.#isRenewed(former)) continue;
         this.findings.violation(`worker ${number} has crashed: it was ${former} and is ${pid}`);
       }
       await sleep(500);

@@ -26,6 +26,7 @@ const mode = readFileSync(process.env.FAKE_WORKER_MODE ?? '', 'utf8').trim();
 if (mode === 'crashes') process.exit(3);
 
 let number = 0;
+const volumeState = mode === 'alone' ? 'connecting' : 'healthy';
 let requests = 7;
 
 const status = (): WorkerStatus => ({
@@ -34,7 +35,7 @@ const status = (): WorkerStatus => ({
   uptimeMs: Math.round(process.uptime() * 1000),
   requests: { total: 7, active: 1 },
   volumes: [
-    { name: 'a', state: 'healthy', server: 'b', since: 1, native: { threads: 8 }, bricks: [] },
+    { name: 'a', state: volumeState, server: 'b', since: 1, native: { threads: 8 }, bricks: [] },
   ],
   memory: process.memoryUsage(),
 });
@@ -42,14 +43,13 @@ const status = (): WorkerStatus => ({
 /** 7 requests, and 1 more each time that it is asked. */
 function report(asked: boolean): void {
   if (asked) requests += 1;
-  const state = mode === 'alone' ? 'connecting' : 'healthy';
   link.send({
     type: 'metrics',
     asked,
     samples: [
       sample(http.requests, ['main', 'GET', '200'], requests),
       sample(http.connections, [], 2),
-      sample(volumes.state, ['a', state], 1),
+      sample(volumes.state, ['a', volumeState], 1),
       sample(workers.rss, [String(number)], 1000),
     ],
   });
@@ -129,4 +129,5 @@ const link = joinSupervisor({
   },
 });
 
+process.on('SIGUSR2', () => link.send({ type: 'worn', ended: 4 }));
 link.send({ type: 'hello' });

@@ -129,6 +129,60 @@ test('a worker that dies in the middle of a reload leaves its sockets to the one
   await stops(s);
 });
 
+describe('a worker that is worn', () => {
+  test('is renewed with all others, without a change of anything else', async () => {
+    const [listen, admin] = [[tcp(await freePort())], await freePort()];
+    const s = await run({ server: { listen }, admin: { listen: tcp(admin) } }).ready();
+    await until('the workers have left their sockets', () => told(s, 'leaves').length === 2);
+    const old = [...s.pids(1), ...s.pids(2)];
+    process.kill(old[0] ?? 0, 'SIGUSR2');
+    await s.says(/renewal: worker 1 has seen 4 connections to volumes end/);
+    await s.says(/renewal: done in [\d.]+ s; the former workers finish what is under way/);
+    await s.says(/renewal: the former workers are gone after/);
+    expect(told(s, 'retire').toSorted()).toEqual(old.toSorted());
+    expect(s.stdout.match(/^inherits /gm)).toHaveLength(2);
+    expect(await status(admin)).toMatchObject({
+      generation: 2,
+      restarts: 0,
+      reloads: { applied: 0, failed: 0, underWay: false, last: null },
+      events: [{ kind: 'worker', tone: 'neutral', text: expect.stringContaining('renewal: done') }],
+    });
+    const page = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+    expect(page).toMatch(/^gfserve_worker_renewals_total 1$/m);
+    await stops(s);
+  });
+
+  test('goes on where a new one lacks a volume', async () => {
+    const s = await run().ready();
+    s.setMode('alone');
+    const [first = 0] = s.pids(1);
+    process.kill(first, 'SIGUSR2');
+    await s.says(/renewal: put off: volume a is connecting; the workers go on/);
+    await s.says(/renewal: the workers that were given up are gone/);
+    expect(isAlive(first)).toBe(true);
+    expect(told(s, 'retire')).not.toContain(first);
+    await stops(s);
+  });
+
+  test('is renewed before a reload that is asked for meanwhile, and not once more by its own wish', async () => {
+    const s = await run().ready();
+    s.setMode('slow');
+    const [first = 0] = s.pids(1);
+    process.kill(first, 'SIGUSR2');
+    await until('slow workers', () => told(s, 'slow').length === 2);
+    process.kill(first, 'SIGUSR2');
+    s.kill('SIGHUP');
+    await s.says(/SIGHUP: a reload will follow/);
+    s.setMode('ok');
+    for (const pid of told(s, 'slow')) process.kill(pid, 'SIGKILL');
+    await s.says(/renewal: done/);
+    await s.says(/reload: done/);
+    await s.says(/reload: the former workers are gone/);
+    expect(s.stderr.match(/renewal: done/g)).toHaveLength(1);
+    await stops(s);
+  });
+});
+
 describe('nothing changes', () => {
   test('by a file with errors, all of which are logged', async () => {
     const s = await run().ready();
