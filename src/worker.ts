@@ -262,7 +262,7 @@ class Worker {
   }
 
   #sayWorn(): void {
-    const { ended } = native;
+    const ended = this.#volumes.reduce((sum, volume) => sum + volume.ended, 0);
     const volumes = this.#volumes.map((volume) => volume.status());
     if (this.#wear.isDue(ended, volumes)) link.send({ type: 'worn', ended });
   }

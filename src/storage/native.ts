@@ -209,9 +209,6 @@ export class Native {
   readonly #freeTokens: number[] = [];
   readonly #blocks: (ArrayBuffer | undefined)[] = [];
   readonly #events = new Map<number, (event: VolumeEvent) => void>();
-  /** Volumes that are, or were, connected, until they are closed. */
-  readonly #connected = new Set<number>();
-  #ended = 0;
   readonly #listeners = new Map<number, (event: StorageEvent) => void>();
   /** It was compiled for the Node.js that runs it. All else it does is the same in each. */
   readonly #isAtHome = String(this.#binding.abi) === process.versions.modules;
@@ -244,11 +241,6 @@ export class Native {
     const volume = this.#binding.connect(spec);
     this.#events.set(volume, onEvent);
     return volume;
-  }
-
-  /** Connections that glfs_fini has ended. Failed attempts do not count: they leave next to nothing. */
-  get ended(): number {
-    return this.#ended;
   }
 
   /** Ends a volume in the background: 'closed' comes when its last job is done, which may be never. */
@@ -496,11 +488,7 @@ export class Native {
 
   #onEvent(volume: number, kind: number, status: number, errno: number, ms: number): void {
     const handler = this.#events.get(volume);
-    if (kind === 0) this.#connected.add(volume);
-    if (kind === 2) {
-      this.#events.delete(volume);
-      if (this.#connected.delete(volume)) this.#ended += 1;
-    }
+    if (kind === 2) this.#events.delete(volume);
     if (!handler) return;
     if (kind === 0) handler({ kind: 'connected', ms });
     else if (kind === 1) handler({ kind: 'failed', ms, status, errno });

@@ -81,6 +81,7 @@ export class Volume implements Storage {
   #outdated = false;
   /** Replaced, with downloads still running. */
   readonly #retired = new Map<Connection, number>();
+  #ended = 0;
   #replacing = false;
   #replaceAt = 0;
   #replaceMs = REPLACE_AFTER_MS;
@@ -112,6 +113,11 @@ export class Volume implements Storage {
   start(): Promise<void> {
     void this.#attempt();
     return this.#firstVerdict;
+  }
+
+  /** Connections that were let go of. Failed attempts do not count: they leave next to nothing behind. */
+  get ended(): number {
+    return this.#ended;
   }
 
   status(): {
@@ -200,6 +206,7 @@ export class Volume implements Storage {
     }
     if (result.ok && worse !== null) {
       native.close(result.volume);
+      this.#ended += 1;
       return { ok: false, ms: result.ms, reason: worse };
     }
     return result;
@@ -308,6 +315,7 @@ export class Volume implements Storage {
       if (isKept && !connection.isIdle()) continue;
       this.#retired.delete(connection);
       connection.close();
+      this.#ended += 1;
     }
   }
 
