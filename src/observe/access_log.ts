@@ -118,7 +118,10 @@ class BufferedAccessLog implements AccessLog {
   #bytes = 0;
   #timer: NodeJS.Timeout | null = null;
   #flushing: Promise<void> | null = null;
-  /** The last write ended within a line: the next one begins with a newline, so that only that line is spoilt. */
+  /**
+   * The last write ended within a line: the next one begins with a newline, so that only that line is spoilt. Where the disk was full
+   * it may have been another worker's write, so that one is left empty at times.
+   */
   #isTorn = false;
   /** Its path is to be opened anew before the next line is written. */
   #isOutdated = false;
@@ -276,7 +279,7 @@ class BufferedAccessLog implements AccessLog {
     this.#bytes -= bytes;
   }
 
-  async #write({ fd }: Destination, batch: Buffer): Promise<void> {
+  async #write({ fd, longest }: Destination, batch: Buffer): Promise<void> {
     const whole = this.#isTorn ? Buffer.concat([NEWLINE, batch]) : batch;
     let written = 0;
     let waitMs = FIRST_WAIT_MS;
@@ -289,6 +292,7 @@ class BufferedAccessLog implements AccessLog {
         if (errnoOf(e) !== 'EAGAIN') {
           const from = Math.max(written, whole.length - batch.length);
           this.#lose(newlines(whole.subarray(from)), errnoOf(e));
+          if (longest === CHUNK_BYTES) this.#isTorn = true;
           return;
         }
         await sleep(waitMs);
