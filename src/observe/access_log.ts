@@ -280,18 +280,32 @@ class BufferedAccessLog implements AccessLog {
   }
 
   async #write({ fd, longest }: Destination, batch: Buffer): Promise<void> {
-    const whole = this.#isTorn ? Buffer.concat([NEWLINE, batch]) : batch;
-    let written = 0;
+    let rest = this.#isTorn ? Buffer.concat([NEWLINE, batch]) : batch;
+    /** Of its newlines, those that end no line of this batch that may still be lost. */
+    let ends = rest.length - batch.length;
     let waitMs = FIRST_WAIT_MS;
-    while (written < whole.length && !this.#giveUp) {
+    while (rest.length > 0 && !this.#giveUp) {
       try {
-        written += (await writeTo(fd, whole, written)).bytesWritten;
-        this.#isTorn = whole[written - 1] !== NEWLINE[0];
+        const { bytesWritten } = await writeTo(fd, rest);
+        if (bytesWritten === 0) {
+          await sleep(waitMs);
+          continue;
+        }
+        this.#isTorn = rest[bytesWritten - 1] !== NEWLINE[0];
+        const isWhole = rest[bytesWritten] === NEWLINE[0];
+        if (this.#isTorn && !isWhole && longest === CHUNK_BYTES && bytesWritten < rest.length) {
+          // Others append to the file: what follows may be theirs, so the line is written once more.
+          const begin = rest.lastIndexOf(NEWLINE, bytesWritten - 1) + 1;
+          rest = Buffer.concat([NEWLINE, rest.subarray(begin)]);
+          ends = 1;
+        } else {
+          rest = rest.subarray(bytesWritten);
+          ends = this.#isTorn && isWhole ? 1 : 0;
+        }
       } catch (e) {
         if (this.#giveUp) return;
         if (errnoOf(e) !== 'EAGAIN') {
-          const from = Math.max(written, whole.length - batch.length);
-          this.#lose(newlines(whole.subarray(from)), errnoOf(e));
+          this.#lose(newlines(rest) - ends, errnoOf(e));
           if (longest === CHUNK_BYTES) this.#isTorn = true;
           return;
         }
