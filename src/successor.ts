@@ -26,12 +26,13 @@ export type Said =
 export class Successor {
   /** Its process is gone. */
   readonly gone: Promise<void>;
-  /** It wants this gfserve, whose place it has taken, to end soon, or at once (true). */
-  onStop: (atOnce: boolean) => void = () => undefined;
   readonly #child: ChildProcess;
   readonly #said: Said[] = [];
   #waiter: ((said: Said) => void) | null = null;
   #isOver = false;
+  #onStop: ((atOnce: boolean) => void) | null = null;
+  /** It said so before anybody was told. */
+  #stopped: boolean[] = [];
 
   /** Has the same rights, folder, environment, stdout and stderr as this process. */
   constructor({ program, args }: Command) {
@@ -63,9 +64,18 @@ export class Successor {
     });
     this.#child.on('message', (value: unknown) => {
       const message = readFromSuccessor(value);
-      if (message?.type === 'stop') this.onStop(message.atOnce);
+      if (message?.type === 'stop') this.#stop(message.atOnce);
       else if (message) this.#add(message);
     });
+  }
+
+  /**
+   * Is told when it wants this gfserve, whose place it has taken, to end soon, or at once (true); also of what it has said already, as
+   * it may be told to end at the very moment at which it takes over.
+   */
+  set onStop(listener: (atOnce: boolean) => void) {
+    this.#onStop = listener;
+    for (const atOnce of this.#stopped.splice(0)) listener(atOnce);
   }
 
   /** 0: it could not be started. */
@@ -104,6 +114,11 @@ export class Successor {
     void this.tell({ type: 'stop', atOnce: false });
     await this.gone;
     clearTimeout(timer);
+  }
+
+  #stop(atOnce: boolean): void {
+    if (this.#onStop) this.#onStop(atOnce);
+    else this.#stopped.push(atOnce);
   }
 
   #add(said: Said): void {

@@ -156,7 +156,9 @@ export class Supervised {
 
   /** Resolves when stderr matches. */
   async says(pattern: RegExp): Promise<void> {
-    await until(`${pattern} in:\n${this.stderr}`, () => pattern.test(this.stderr));
+    await until(`${pattern}`, () => pattern.test(this.stderr)).catch((error: unknown) => {
+      throw new Error(`${String(error)} in:\n${this.stderr}\n${this.stdout}`);
+    });
   }
 
   /** All workers are ready. */

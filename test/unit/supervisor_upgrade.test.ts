@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ListenAddress } from '../../src/config/types.js';
 import { upgrade } from '../../src/reload_command.js';
 import { readUpgradeReport } from '../../src/reload_report.js';
+import { Successor } from '../../src/successor.js';
 import {
   type Changes,
   freePort,
@@ -238,6 +239,15 @@ describe('a bad upgrade leaves all as it was', () => {
 });
 
 describe('signals meanwhile', () => {
+  test('a wish to end that came before anybody was told of it is told', async () => {
+    const said = "process.send({ type: 'stop', atOnce: false })";
+    const successor = new Successor({ program: process.execPath, args: ['-e', said] });
+    await successor.gone;
+    const told: boolean[] = [];
+    successor.onStop = (atOnce) => told.push(atOnce);
+    expect(told).toEqual([false]);
+  });
+
   test('a second SIGUSR2 is refused; SIGHUP waits, and comes when the upgrade has failed', async () => {
     const s = await run({ drainTimeoutMs: 100 }, 'ok', 3000).ready();
     s.setMode('mute');
