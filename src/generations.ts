@@ -179,10 +179,10 @@ export class Generations {
     if (this.#current.hasListened) removeSockets(this.config, kept);
     this.#arePathsForeign = true;
     const { drainTimeoutMs } = this.config.limits;
-    const [result] = await Promise.all(
-      [this.#current, ...this.#retiring.keys()].map((pool) => pool.drain(drainTimeoutMs, 'retire')),
-    );
-    return result ?? { finished: 0, cut: 0, inOrder: true };
+    const retire = (pool: WorkerPool): Promise<DrainResult> => pool.drain(drainTimeoutMs, 'retire');
+    const others = [...this.#retiring.keys()];
+    const [result] = await Promise.all([retire(this.#current), ...others.map(retire)]);
+    return result;
   }
 
   /** All of them, also those that are about to start, within the time. Resolves when they are gone. */

@@ -1,6 +1,6 @@
 /**
  * When a worker is to be renewed. Of each connection that has ended libgfapi keeps memory that nothing gives back but the end of the
- * process: glfs_fini leaves 0.1 MiB of one that was quiet, and 2 MiB of one that bricks were lost under (GlusterFS 10.3).
+ * process: 46 KiB to 0.4 MiB of one that was quiet, up to some 2 MiB of one under which bricks were lost (GlusterFS 10.3).
  */
 
 /** What an ended connection is taken to leave; bytes. */

@@ -42,6 +42,7 @@ const toWorker: ToWorker[] = [
 ];
 const fromWorker: FromWorker[] = [
   { type: 'hello' },
+  { type: 'worn', ended: 4 },
   { type: 'listening', listeners: ['http://[::1]:80', 'unix:/s'] },
   { type: 'ready' },
   { type: 'socket', key: 'unix:/s' },
