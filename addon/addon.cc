@@ -1,7 +1,6 @@
 // The addon's exports: what JavaScript passes in, as the C++ side wants it. All of it runs on the loop thread.
 #include <malloc.h>
 #include <napi.h>
-#include <node_version.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +17,6 @@
 #include "environment.h"
 #include "jobs.h"
 #include "path_walk.h"
-#include "response_socket.h"
 #include "sockets.h"
 #include "volume.h"
 
@@ -313,16 +311,6 @@ Napi::Value Replace(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), ReplaceSocket(fd, static_cast<int>(Uint32(info[1]))));
 }
 
-// socketOf(res) → a number that stands for the connection of a response of uWebSockets.js, or 0
-Napi::Value SocketOf(const Napi::CallbackInfo& info) {
-  // What a napi_value of Node.js is, and has been since there are any; there is no call that says so.
-  const napi_value value = info[0];
-  v8::Local<v8::Value> response;
-  static_assert(sizeof(response) == sizeof(value));
-  std::memcpy(static_cast<void*>(&response), &value, sizeof(value));
-  return Napi::Number::New(info.Env(), static_cast<double>(SocketOfResponse(response)));
-}
-
 // exitNow(status): leaves without running exit handlers, which would race with gfapi's threads.
 void ExitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(Uint32(info[0]))); }
 
@@ -349,11 +337,26 @@ void TrimHeaps(const Napi::CallbackInfo& info) {
 }
 
 // glibc gives each thread a heap of its own, eight for each processor, and libgfapi has some twenty threads for a volume that pass
-// memory to one another: what is freed lies in all of them. MALLOC_ARENA_MAX has the last word.
+// memory to one another: what is freed lies in all of them.
 constexpr int kHeaps = 4;
+// Larger pieces are mapped one by one and go back when they are freed. Of itself glibc maps none any more that is not larger than what
+// was freed before, up to 32 MiB: the cache's regions and what libgfapi reads then lie among small things, and leave holes. Of a worker
+// under load that replaced its cache for ten minutes, 16 MiB of 140 had been lost so.
+constexpr int kMappedBytes = 256 * 1024;
+// Set with it, or the heap's end goes back and comes again with each request.
+constexpr int kSpareBytes = 4 * 1024 * 1024;
+
+// Whoever knows better says so to glibc.
+bool IsTold(const char* variable) {
+  const char* tunables = std::getenv("GLIBC_TUNABLES");
+  return std::getenv(variable) || (tunables && std::strstr(tunables, "glibc.malloc."));
+}
 
 void BoundHeaps() {
-  if (!std::getenv("MALLOC_ARENA_MAX")) mallopt(M_ARENA_MAX, kHeaps);
+  if (!IsTold("MALLOC_ARENA_MAX")) mallopt(M_ARENA_MAX, kHeaps);
+  if (IsTold("MALLOC_MMAP_THRESHOLD_")) return;
+  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+  if (!IsTold("MALLOC_TRIM_THRESHOLD_")) mallopt(M_TRIM_THRESHOLD, kSpareBytes);
 }
 
 Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
@@ -380,8 +383,6 @@ Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
   exports.Set("listeningSockets", Napi::Function::New<GetListeningSockets>(env));
   exports.Set("duplicateSocket", Napi::Function::New<Duplicate>(env));
   exports.Set("replaceSocket", Napi::Function::New<Replace>(env));
-  exports.Set("socketOf", Napi::Function::New<SocketOf>(env));
-  exports.Set("abi", Napi::Number::New(env, NODE_MODULE_VERSION));
   exports.Set("exitNow", Napi::Function::New<ExitNow>(env));
   return exports;
 }

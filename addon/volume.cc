@@ -170,6 +170,12 @@ int Volume::OpenFs(bool without_md_cache) {
       return failure();
     }
   }
+  // Of what is set twice libgfapi takes what was set first: so the configuration comes before all of ours, its last line first.
+  for (auto option = spec_.options.rbegin(); option != spec_.options.rend(); ++option) {
+    if (glfs_set_xlator_option(fs_, option->xlator.c_str(), option->key.c_str(), option->value.c_str()) != 0) {
+      return failure();
+    }
+  }
   // quick-read keeps content by the times that lookups report. Under writes those lag behind the file's
   // own: it then serves, for up to a second, old content of which a stat says that it is the newest.
   if (glfs_set_xlator_option(fs_, "*-quick-read", "max-file-size", "0") != 0) return failure();
@@ -181,17 +187,17 @@ int Volume::OpenFs(bool without_md_cache) {
   // ENOMEM and writes to where its variable happens to point (open_count, mended in GlusterFS 11). What it put off and
   // nobody read leaves a frame for ever, for which glfs_fini waits. For us it saves nothing: whoever opens reads.
   if (glfs_set_xlator_option(fs_, "*-open-behind", "pass-through", "on") != 0) return failure();
+  // What is worth keeping is in gfserve's own cache, which is bounded and coherent. io-cache would keep up to 32 MiB more for a
+  // connection, beside it and outside of its budget, and believe them for a second; read-ahead reads what has been asked for already.
+  for (const char* cache : {"*-io-cache", "*-read-ahead"}) {
+    if (glfs_set_xlator_option(fs_, cache, "pass-through", "on") != 0) return failure();
+  }
   // glfs_fini waits for the first of libgfapi's event threads alone. The others say that they are ending, and then log and free
   // something by a context that may be gone (event_dispatch_epoll_worker): the process dies. So there is one.
   if (glfs_set_xlator_option(fs_, "*-client-*", "event-threads", "1") != 0) return failure();
   if (without_md_cache &&
       glfs_set_xlator_option(fs_, "*-md-cache", "md-cache-timeout", "0") != 0) {
     return failure();
-  }
-  for (const auto& option : spec_.options) {
-    if (glfs_set_xlator_option(fs_, option.xlator.c_str(), option.key.c_str(), option.value.c_str()) != 0) {
-      return failure();
-    }
   }
   errno = 0;
   const int err = glfs_init(fs_) == 0 ? 0 : failure();

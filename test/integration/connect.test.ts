@@ -1,6 +1,6 @@
 /** Volfile servers that refuse, hang or come back late, and volumes that do not exist. */
 
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -149,3 +149,36 @@ test('a volume that does not exist is named, answers 503, and is served once it 
     await until('it is served', 10_000, serves(server, '/late/f.txt'));
   });
 }, 240_000);
+
+/** Of an xlator, as libgfapi writes its graph into its log. */
+function optionsOf(log: string, xlator: string): string[] {
+  const lines = log.split('\n').map((line) => line.replace(/^\s*\d+: */, '').trim());
+  const begin = lines.lastIndexOf(`volume ${xlator}`);
+  const end = lines.indexOf('end-volume', begin);
+  return lines.slice(begin, end).filter((line) => line.startsWith('option '));
+}
+
+test("libgfapi's caches are not used beside gfserve's own, unless xlator-option says so", async () => {
+  const caches = { 'performance.io-cache': 'on', 'performance.read-ahead': 'on' };
+  await cluster.createVolume('caching', { bricks: 1, options: caches });
+  await writeFile(join(await cluster.mount('caching'), 'f.txt'), 'content');
+  const graphOf = async (name: string, more: string): Promise<string> => {
+    const path = join(cluster.dir, name);
+    const config = volume('caching', live, `log-file = ${path}\nlog-level = info\n${more}`);
+    await withServer({ config }, async (server) => {
+      await until('the file is served', 10_000, serves(server, '/caching/f.txt'));
+    });
+    return await readFile(path, 'utf8');
+  };
+  const graph = await graphOf('caching.log', '');
+  expect(optionsOf(graph, 'caching-io-cache')).toContain('option pass-through on');
+  expect(optionsOf(graph, 'caching-read-ahead')).toContain('option pass-through on');
+  // The last of two lines counts.
+  const lines = ['"*-io-cache.pass-through=on"', '"*-io-cache.pass-through=off"'];
+  const wanted = await graphOf(
+    'wanted.log',
+    lines.map((line) => `xlator-option[] = ${line}\n`).join(''),
+  );
+  expect(optionsOf(wanted, 'caching-io-cache')).toContain('option pass-through off');
+  expect(optionsOf(wanted, 'caching-read-ahead')).toContain('option pass-through on');
+});
