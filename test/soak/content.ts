@@ -39,4 +39,19 @@ export function versionsIn(name: string, bytes: Buffer, offset = 0): Set<number>
   return versions;
 }
 
+/** What is wrong with bytes of which `versionsIn` knows no version, for people: which lines, and what stands there. */
+export function strangeLines(name: string, bytes: Buffer, offset = 0): string {
+  const strange: number[] = [];
+  const versions = new Set<number>();
+  for (let at = 0; at < bytes.length; at += LINE) {
+    const found = versionsIn(name, bytes.subarray(at, at + LINE), offset + at);
+    if (found === null) strange.push(at);
+    else for (const version of found) versions.add(version);
+  }
+  const first = strange[0] ?? 0;
+  const last = strange.at(-1) ?? 0;
+  const text = JSON.stringify(bytes.toString('latin1', first, first + LINE));
+  return `${strange.length} of ${Math.ceil(bytes.length / LINE)} lines, from byte ${offset + first} to ${offset + last + LINE}, first ${text}; the others are of version ${[...versions].join(' and ')}`;
+}
+
 export const alignedTo = (offset: number): number => Math.floor(offset / LINE) * LINE;

@@ -1,6 +1,6 @@
 /** Is an answer one that may be given? Pure. */
 import { sha256 } from '../support/client.js';
-import { versionsIn } from './content.js';
+import { strangeLines, versionsIn } from './content.js';
 import type { SoakFile, State } from './ledger.js';
 import type { Outcome } from './windows.js';
 
@@ -47,7 +47,7 @@ export function judge(file: SoakFile, given: Given): Judgement {
         : { kind: 'unless', why: 'the file was there all the time' };
     case 'cut':
       if (versionsIn(file.name, given.body, given.from) === null) {
-        return { kind: 'wrong', why: 'bytes that the file never had, before it was cut off' };
+        return { kind: 'wrong', why: `${never(file, given)}, before it was cut off` };
       }
       // A file that changes while it is sent ends the connection.
       return file.during(start, end).length > 1
@@ -81,15 +81,15 @@ function judgeBody(file: SoakFile, given: Given, possible: readonly State[]): Ju
     return { kind: 'wrong', why: 'a version that was replaced long ago' };
   }
   const versions = versionsIn(file.name, given.body, given.from);
-  const what = versions === null ? 'bytes that the file never had' : [...versions].join(' and ');
-  const text = `${given.body.length} bytes of version ${what}`;
-  if (versions === null || !inPlace(file)) return { kind: 'wrong', why: text };
+  if (versions === null) return { kind: 'wrong', why: never(file, given) };
+  const text = `${given.body.length} bytes of version ${[...versions].join(' and ')}`;
+  if (!inPlace(file)) return { kind: 'wrong', why: text };
   return possible.length > 1 ? { kind: 'mixed' } : { kind: 'wrong', why: text };
 }
 
 function judgePart(file: SoakFile, given: Given, possible: readonly State[]): Judgement {
   const versions = versionsIn(file.name, given.body, given.from);
-  if (versions === null) return { kind: 'wrong', why: 'bytes that the file never had' };
+  if (versions === null) return { kind: 'wrong', why: never(file, given) };
   if (versions.size > 1) {
     return inPlace(file) ? { kind: 'mixed' } : { kind: 'wrong', why: 'a part of two versions' };
   }
@@ -100,6 +100,9 @@ function judgePart(file: SoakFile, given: Given, possible: readonly State[]): Ju
   if (found === undefined) return { kind: 'wrong', why: `version ${version}, replaced long ago` };
   return { kind: 'right', staleMs: staleness(found, given.start) };
 }
+
+const never = (file: SoakFile, { body, from }: Given): string =>
+  `bytes that the file never had: ${strangeLines(file.name, body, from)}`;
 
 const staleness = ({ until }: State, start: number): number =>
   until === null ? 0 : Math.max(0, start - until);

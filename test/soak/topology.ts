@@ -80,8 +80,10 @@ export class Topology {
         break;
       } catch (error) {
         // A file that was changed while it was to be moved has been left where it is.
-        if (attempt === ATTEMPTS || !/might have been skipped/.test(String(error))) throw error;
+        if (!/might have been skipped/.test(String(error))) throw error;
         await remove('stop');
+        // The brick stays, and the next one tries again.
+        if (attempt === ATTEMPTS) return `remove-brick from ${SPREAD}, refused ${attempt} times`;
       }
     }
     this.#added = null;
