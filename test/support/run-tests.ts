@@ -1,5 +1,5 @@
 /**
- * `npm test`: lint, then jest over dist/test, folder by folder, each in a process of its own: a crash
+ * `npm test`: lint, then jest over dist/test, each folder in a process of its own: a crash
  * in native code costs one folder's results, not all. Words on the command line choose test files by
  * path; options go to jest (`-t NAME`). The last line is always `N passed, N failed, N skipped`.
  */
@@ -14,14 +14,13 @@ import { Cluster } from './cluster/cluster.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const TESTS = join(ROOT, 'dist', 'test');
-/** The quick ones first; folders that are not named here come after these. */
-const ORDER = ['unit', 'native', 'integration', 'by itself', 'fault'];
+/** The quick ones first; folders that are not named here come after these, each by itself. */
+const ORDER = [['unit'], ['native', 'integration'], ['by itself'], ['fault']];
 /** Files that compare how long something takes, which must not run beside others. */
 const BY_ITSELF = ['limits.test.js'];
 /** How many test files of a folder run at once, where it is not one. They mostly wait, for timeouts and for GlusterFS. */
 const FILES_AT_ONCE: Readonly<Record<string, number>> = {
   unit: 2,
-  native: 2,
   integration: 2,
   fault: 2,
 };
@@ -46,8 +45,8 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** The process group that runs now; ours to end when we are interrupted. */
-let running: number | null = null;
+/** The process groups that run now; ours to end when we are interrupted. */
+const running = new Set<number>();
 /** What failed so far, a line each. */
 const failedTests: string[] = [];
 let interrupted: NodeJS.Signals | null = null;
@@ -78,7 +77,7 @@ function runGroup(
       env: { ...process.env, NODE_OPTIONS: nodeOptions },
     });
     const group = child.pid ?? null;
-    running = group;
+    if (group !== null) running.add(group);
     let doneSince: number | null = null;
     let late = false;
     const watch = setInterval(() => {
@@ -90,8 +89,10 @@ function runGroup(
     child.on('error', reject);
     child.on('exit', (code, signal) => {
       clearInterval(watch);
-      running = null;
-      if (group !== null) signalGroup(group, 'SIGKILL');
+      if (group !== null) {
+        running.delete(group);
+        signalGroup(group, 'SIGKILL');
+      }
       const status = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
       resolve(late ? null : status);
     });
@@ -199,8 +200,8 @@ function count(status: number | null, results: JestResults | null): Counts {
   };
 }
 
-/** The compiled test files that match all words, by folder, in the order they run. */
-async function testFolders(words: readonly string[]): Promise<[string, string[]][]> {
+/** The compiled test files that match all words, by folder; the folders that run beside each other, in the order they run. */
+async function testFolders(words: readonly string[]): Promise<[string, string[]][][]> {
   const files = (await readdir(TESTS, { recursive: true })).filter(
     (path) => path.endsWith('.test.js') && words.every((word) => path.includes(word)),
   );
@@ -210,8 +211,12 @@ async function testFolders(words: readonly string[]): Promise<[string, string[]]
     const folder = BY_ITSELF.includes(basename(file)) ? 'by itself' : first;
     folders.set(folder, [...(folders.get(folder) ?? []), join(TESTS, file)]);
   }
-  const rank = (folder: string): number => (ORDER.indexOf(folder) + 1 || ORDER.length + 1) - 1;
-  return [...folders].sort(([a], [b]) => rank(a) - rank(b));
+  const named = ORDER.flat();
+  const others = [...folders.keys()].filter((folder) => !named.includes(folder));
+  return [...ORDER, ...others.map((folder) => [folder])]
+    .map((names) => names.map((name): [string, string[]] => [name, folders.get(name) ?? []]))
+    .map((group) => group.filter(([, paths]) => paths.length > 0))
+    .filter((group) => group.length > 0);
 }
 
 async function cleanClusters(): Promise<void> {
@@ -235,10 +240,13 @@ async function main(argv: readonly string[]): Promise<number> {
     total.skipped += counts.skipped;
   };
   if (argv.length === 0) add(await lint());
-  for (const [folder, paths] of await testFolders(words)) {
+  for (const group of await testFolders(words)) {
     if (interrupted !== null) break;
-    say(`\n${folder}: ${paths.length} test ${paths.length === 1 ? 'file' : 'files'}`);
-    add(await jest(folder, paths, options));
+    const runs = group.map(([folder, paths]) => {
+      say(`\n${folder}: ${paths.length} test ${paths.length === 1 ? 'file' : 'files'}`);
+      return jest(folder, paths, options);
+    });
+    for (const counts of await Promise.all(runs)) add(counts);
     await cleanClusters();
   }
   await cleanClusters();
@@ -255,7 +263,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // The second one doesn't wait for the first one's politeness.
     const how = interrupted === null ? signal : 'SIGKILL';
     interrupted = signal;
-    if (running !== null) signalGroup(running, how);
+    for (const group of running) signalGroup(group, how);
   });
 }
 
