@@ -11,6 +11,15 @@
       "sources": ["addon/credentials.cc", "addon/notify.cc", "addon/system.cc"]
     },
     {
+      "target_name": "gfserve_http",
+      "sources": [
+        "addon/access_line.cc",
+        "addon/http.cc",
+        "addon/request_fields.cc",
+        "addon/response_socket.cc"
+      ]
+    },
+    {
       "target_name": "gfserve",
       "sources": [
         "addon/addon.cc",
@@ -18,7 +27,6 @@
         "addon/environment.cc",
         "addon/jobs.cc",
         "addon/path_walk.cc",
-        "addon/response_socket.cc",
         "addon/sockets.cc",
         "addon/status.cc",
         "addon/thread_pool.cc",

@@ -7,6 +7,8 @@ const { system } = await import('./system.js');
 system();
 const { Native } = await import('./storage/native.js');
 new Native();
+const { loadHttpNative } = await import('./http_native.js');
+loadHttpNative();
 await import('uWebSockets.js');
 
 export {};

@@ -39,7 +39,7 @@ export function explainLoad(stderr: string, signal: string | null): string {
   if (/uWebSockets|uws_/i.test(reason)) {
     return `uWebSockets.js does not load; it needs Node 20 or 22 and glibc 2.27 or later: ${rebuild} (${reason})`;
   }
-  if (/Cannot find module .*gfserve(_system)?\.node/.test(reason)) {
+  if (/Cannot find module .*gfserve(_system|_http)?\.node/.test(reason)) {
     return `the native addon is not built: "apt-get install libglusterfs-dev pkg-config g++ make python3", then ${rebuild}`;
   }
   return `the native addon does not load: ${rebuild} (${reason})`;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config, ListenAddress } from './config/types.js';
 import { Clients } from './http/clients.js';
 import type { Site } from './http/exchange.js';
+import { askFields } from './http/fields.js';
 import { HotAnswers } from './http/hot.js';
 import { KeptPages } from './http/kept_pages.js';
 import { ListingMemory } from './http/listing_source.js';
@@ -11,6 +12,7 @@ import { createRouter } from './http/route.js';
 import type { Ending, HttpServer } from './http/server.js';
 import { Transfers } from './http/transfer.js';
 import { createTrust } from './http/trust.js';
+import { loadHttpNative } from './http_native.js';
 import { joinSupervisor, type ToWorker, type WorkerStatus } from './ipc.js';
 import { type AccessLog, createAccessLog } from './observe/access_log.js';
 import { createLogger, type Logger, logStyle } from './observe/log.js';
@@ -34,6 +36,7 @@ const REPORT_MS = 1000;
 const PATIENT_GRACE_MS = 10_000;
 
 const native = new Native();
+const httpNative = loadHttpNative();
 let log: Logger = createLogger({
   level: 'info',
   style: logStyle(process.env, process.stderr.isTTY),
@@ -101,7 +104,7 @@ async function start(number: number, config: Config, others: boolean): Promise<v
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.maxHeaderSize);
     const { HttpServer } = await import('./http/server.js');
     // Opened by root where there is one, as other servers do: log folders belong to root.
-    accessLog = createAccessLog(config.log, log);
+    accessLog = createAccessLog(config.log, log, httpNative.lines);
     dropPrivileges(config.server);
     running = new Worker(number, config, accessLog, (site) => new HttpServer(site, native));
     await running.start(others ? PATIENT_GRACE_MS : CONNECT_GRACE_MS);
@@ -189,9 +192,13 @@ class Worker {
       listings: new ListingMemory(),
       accessLog: logged ? accessLog : null,
       clients: new Clients(
-        (res) => native.socketOf(res),
+        httpNative.socketOf,
         server.trustedProxies.length === 0 ? null : createTrust(server.trustedProxies),
       ),
+      fieldsOf: (req) => {
+        const fields = httpNative.fieldsOf(req);
+        return fields < 0 ? askFields(req) : fields;
+      },
       log,
       counters: { total: 0, active: 0 },
       cacheStatus: cacheStatus(config),

@@ -63,7 +63,7 @@ export function placeProgram(root: string, to: string): void {
   for (const { path } of dependencies(root)) copyLoaded(join(root, path), join(to, path));
   pruneWebSockets(join(to, 'node_modules', 'uWebSockets.js'));
   cpSync(join(root, 'package.json'), join(to, 'package.json'));
-  for (const name of ['gfserve', 'gfserve_system']) {
+  for (const name of ['gfserve', 'gfserve_http', 'gfserve_system']) {
     const module = join('build', 'Release', `${name}.node`);
     copyStripped(join(root, module), join(to, module));
   }

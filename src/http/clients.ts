@@ -1,6 +1,7 @@
 /** Who requests come from: of each connection the peer, and behind a trusted proxy the client that it names. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { addressOf, clientBehind } from './addresses.js';
+import { Has } from './fields.js';
 import type { Trust } from './trust.js';
 
 /** A number that stands for a response's connection as long as that is open; 0: nothing can be said. */
@@ -28,13 +29,13 @@ export class Clients {
     private readonly trust: Trust | null,
   ) {}
 
-  /** The client's address; '' for a unix socket's. Not of a response that has ended or was aborted. */
-  of(res: HttpResponse, req: HttpRequest): string {
+  /** The client's address; '' for a unix socket's. Not of a response that has ended or was aborted. `fields`: see `Has`. */
+  of(res: HttpResponse, req: HttpRequest, fields: number): string {
     const { trust } = this;
     const { isTrusted, address } = this.#peerOf(res);
     if (!isTrusted || trust === null) return address;
-    // Most have none, or one; only going through all headers tells that there is another one.
-    if (req.getHeader(HEADER) === '') return address;
+    // Only going through all headers tells that there is another one.
+    if ((fields & Has.forwardedFor) === 0) return address;
     let forwardedFor = '';
     req.forEach((name, value) => {
       if (name === HEADER) forwardedFor += `${value},`;

@@ -1,5 +1,5 @@
 /** One request and its answer: ends exactly once, whatever client and storage do. */
-import type { HttpResponse } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { AccessLog } from '../observe/access_log.js';
 import type { Logger } from '../observe/log.js';
 import type { CacheOutcome } from '../observe/request_counters.js';
@@ -26,6 +26,8 @@ export interface Site {
   /** null: no access log. */
   readonly accessLog: AccessLog | null;
   readonly clients: Clients;
+  /** Which fields a request has, as `Has` in fields.ts; within its handler. */
+  readonly fieldsOf: (req: HttpRequest) => number;
   readonly log: Logger;
   readonly counters: Counters;
   /** Who is told by Cache-Status (RFC 9211) how an answer came about: everybody, or trusted proxies. */
@@ -161,7 +163,7 @@ export class Exchange {
     site.accessLog?.record({
       client: this.client,
       method: request.method,
-      target: targetOf(request.url, request.query),
+      target: request.target,
       host: request.host,
       status: this.#status,
       bytes,
@@ -193,10 +195,6 @@ export class Exchange {
     return this.cache?.outcome ?? (this.forwarded ? 'bypass' : 'none');
   }
 }
-
-/** A request's target as it was sent. */
-export const targetOf = (url: string, query: string): string =>
-  query === '' ? url : `${url}?${query}`;
 
 /** Whether this peer is told by Cache-Status how answers came about. */
 export function tellsCacheStatus({ cacheStatus, clients }: Site, res: HttpResponse): boolean {

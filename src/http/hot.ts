@@ -5,6 +5,7 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Kept, Remembered } from '../storage/storage.js';
 import { type Conditions, UNCONDITIONAL } from './conditional.js';
+import { Has } from './fields.js';
 import { type Asked, preconditionReply, type Representation, validatorsOf } from './reply.js';
 import type { Request, Wanted } from './request.js';
 
@@ -25,6 +26,8 @@ export interface HotAnswer {
   readonly etag: string;
   /** The head of the 304, once there was one. */
   notModified: Buffer | null;
+  /** Of its lines in the access log, once there was one. */
+  shape: number | null;
 }
 
 export class HotAnswers {
@@ -37,9 +40,9 @@ export class HotAnswers {
     return this.#answers.size;
   }
 
-  /** `url`: for who has asked for it already; each call makes another string. */
-  find(req: HttpRequest, url = req.getUrl()): HotAnswer | undefined {
-    return this.#answers.get(this.#keyOf(req, url));
+  /** `url`: each call for it makes another string. `fields`: see `Has`. */
+  find(req: HttpRequest, url: string, fields: number): HotAnswer | undefined {
+    return this.#answers.get(this.#keyOf(req, url, fields));
   }
 
   /** `head` is that of the 200 to a plain GET like `request`. */
@@ -51,6 +54,7 @@ export class HotAnswers {
       whole,
       etag: validatorsOf(kept.stat, representation).etag,
       notModified: null,
+      shape: null,
     });
   }
 
@@ -67,7 +71,7 @@ export class HotAnswers {
     // What may be given again says more.
     if (known?.remembered.alive && known.etag === etag) return;
     const notModified = Buffer.from(head);
-    this.#set(key, { remembered, representation, whole: null, etag, notModified });
+    this.#set(key, { remembered, representation, whole: null, etag, notModified, shape: null });
   }
 
   #set(key: string, answer: HotAnswer): void {
@@ -76,17 +80,17 @@ export class HotAnswers {
   }
 
   /** It is not to be given any more. */
-  drop(answer: HotAnswer, req: HttpRequest, url = req.getUrl()): void {
-    const key = this.#keyOf(req, url);
+  drop(answer: HotAnswer, req: HttpRequest, url: string, fields: number): void {
+    const key = this.#keyOf(req, url, fields);
     if (this.#answers.get(key) === answer) this.#answers.delete(key);
   }
 
-  #keyOf(req: HttpRequest, url: string): string {
+  #keyOf(req: HttpRequest, url: string, fields: number): string {
     const { wanted } = this;
     return keyOf(
       url,
       wanted.host ? req.getHeader('host') : '',
-      wanted.acceptEncoding ? req.getHeader('accept-encoding') : '',
+      wanted.acceptEncoding && fields & Has.acceptEncoding ? req.getHeader('accept-encoding') : '',
     );
   }
 
@@ -102,28 +106,25 @@ function keyOf(url: string, host: string, acceptEncoding: string): string {
   return acceptEncoding === '' ? url : `${url}\n\n${acceptEncoding}`;
 }
 
-/** What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. */
-export function decide(answer: HotAnswer, req: HttpRequest): 'whole' | Buffer | null {
-  // Loaded once: on this kind of object that costs as much as the call.
-  const { getHeader } = req;
-  if (
-    getHeader.call(req, 'if-match') !== '' ||
-    getHeader.call(req, 'if-unmodified-since') !== '' ||
-    getHeader.call(req, 'content-length') !== '' ||
-    getHeader.call(req, 'transfer-encoding') !== ''
-  ) {
-    return null;
-  }
-  const ifNoneMatch = getHeader.call(req, 'if-none-match');
-  // What nearly everybody sends: the one that we sent. Range does not count then (RFC 9110 §13.2.2).
-  if (answer.notModified && ifNoneMatch === answer.etag) return answer.notModified;
-  const ifModifiedSince = ifNoneMatch === '' ? getHeader.call(req, 'if-modified-since') : '';
-  if (ifNoneMatch !== '' || ifModifiedSince !== '') {
-    const conditions: Conditions = { ...UNCONDITIONAL, ifNoneMatch, ifModifiedSince };
-    const head = notModifiedHead(answer, conditions);
+const ODD = Has.ifMatch | Has.ifUnmodifiedSince | Has.contentLength | Has.transferEncoding;
+const UNCHANGED = Has.ifNoneMatch | Has.ifModifiedSince;
+
+/** What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. `fields`: see `Has`. */
+export function decide(
+  answer: HotAnswer,
+  req: HttpRequest,
+  fields: number,
+): 'whole' | Buffer | null {
+  if ((fields & ODD) !== 0) return null;
+  if ((fields & UNCHANGED) !== 0) {
+    const ifNoneMatch = fields & Has.ifNoneMatch ? req.getHeader('if-none-match') : '';
+    // What nearly everybody sends: the one that we sent. Range does not count then (RFC 9110 §13.2.2).
+    if (answer.notModified && ifNoneMatch === answer.etag) return answer.notModified;
+    const ifModifiedSince = ifNoneMatch === '' ? req.getHeader('if-modified-since') : '';
+    const head = notModifiedHead(answer, { ...UNCONDITIONAL, ifNoneMatch, ifModifiedSince });
     if (head) return head;
   }
-  return answer.whole !== null && getHeader.call(req, 'range') === '' ? 'whole' : null;
+  return answer.whole !== null && (fields & Has.range) === 0 ? 'whole' : null;
 }
 
 function notModifiedHead(answer: HotAnswer, conditions: Conditions): Buffer | null {

@@ -2,34 +2,43 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { performance } from 'node:perf_hooks'; // the global is looked up anew each time, which shows in a profile
-import type { AccessEntry } from '../observe/access_log.js';
+import type { AccessEntry, AccessLog, HotEntry } from '../observe/access_log.js';
 import type { MountCounters } from '../observe/request_counters.js';
 import { cacheStatus } from './cache_status.js';
-import { type Site, targetOf, tellsCacheStatus } from './exchange.js';
+import { type Site, tellsCacheStatus } from './exchange.js';
 import { decide, type HotAnswer, type HotAnswers, type Whole } from './hot.js';
+import { targetOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { ONE_CALL } from './writer.js';
 
-/** Answers a GET from memory, inside the handler's own cork. false: it has to take the long way; nothing was done. */
+/** Answers a GET from memory, inside the handler's own cork. false: it has to take the long way; nothing was done. `fields`: see `Has`. */
 export function answerHot(
   site: Site,
   hot: HotAnswers,
   res: HttpResponse,
   req: HttpRequest,
+  fields: number,
 ): boolean {
   const url = req.getUrl();
-  const answer = hot.find(req, url);
+  const answer = hot.find(req, url, fields);
   if (answer === undefined || site.draining) return false;
-  const decision = decide(answer, req);
+  const decision = decide(answer, req, fields);
   if (decision === null) return false;
   const nowMs = performance.now();
   if (!answer.remembered.take(nowMs)) {
     // A look may show that it has not changed: then it is the answer again.
-    if (!answer.remembered.alive) hot.drop(answer, req, url);
+    if (!answer.remembered.alive) hot.drop(answer, req, url, fields);
     return false;
   }
   site.counters.total += 1;
-  const line = site.accessLog ? lineOf(site, answer, res, req, url) : null;
+  const { accessLog } = site;
+  const line = accessLog && {
+    accessLog,
+    answer,
+    req,
+    client: site.clients.of(res, req, fields),
+    startedMs: Date.now(),
+  };
   const note = site.cacheStatus && tellsCacheStatus(site, res) ? hitNote(answer, nowMs) : '';
   const { counters: mount } = answer.representation.mount;
   if (decision !== 'whole') {
@@ -38,7 +47,7 @@ export function answerHot(
     const durationMs = performance.now() - nowMs;
     mount.hot.notModified += 1;
     mount.hot.durations.observe(durationMs);
-    if (line) record(site, line, 304, 0, durationMs);
+    if (line) record(line, 304, 0, durationMs);
     return true;
   }
   // `decide` says so only where there is one.
@@ -51,41 +60,39 @@ function hitNote({ remembered }: HotAnswer, nowMs: number): string {
   return `\r\nCache-Status: ${cacheStatus(note, false)}`;
 }
 
-/** What is known at the end alone is set then: another object would be made for it. */
-type Line = { -readonly [key in keyof AccessEntry]: AccessEntry[key] };
-
-/** Copies out of the request what its line in the access log says. */
-function lineOf(
-  site: Site,
-  answer: HotAnswer,
-  res: HttpResponse,
-  req: HttpRequest,
-  url: string,
-): Line {
-  const { mount } = answer.representation;
-  const { getHeader } = req; // loaded once, as in `decide`
-  return {
-    client: site.clients.of(res, req),
-    method: 'GET',
-    target: targetOf(url, req.getQuery() ?? ''),
-    host: getHeader.call(req, 'host'),
-    startedMs: Date.now(),
-    referer: getHeader.call(req, 'referer'),
-    userAgent: getHeader.call(req, 'user-agent'),
-    cache: 'hit',
-    mount: mount.name,
-    volume: mount.storage.name,
-    status: 0,
-    bytes: 0,
-    durationMs: 0,
-  };
+/** A request that is to have a line in the access log. */
+interface Line {
+  readonly accessLog: AccessLog;
+  readonly answer: HotAnswer;
+  readonly req: HttpRequest;
+  readonly client: string;
+  readonly startedMs: number;
 }
 
-function record(site: Site, line: Line, status: number, bytes: number, durationMs: number): void {
-  line.status = status;
-  line.bytes = bytes;
-  line.durationMs = durationMs;
-  site.accessLog?.record(line);
+/** Within the request's handler. */
+function record(line: Line, status: number, bytes: number, durationMs: number): void {
+  const { accessLog, answer, req, client, startedMs } = line;
+  answer.shape ??= accessLog.shapeOf(sourceOf(answer));
+  const entry = { client, status, bytes, startedMs, durationMs };
+  if (accessLog.recordHot(answer.shape, req, entry)) return;
+  accessLog.record({ ...textsOf(line), ...entry });
+}
+
+function sourceOf({ representation: { mount } }: HotAnswer): { mount: string; volume: string } {
+  return { mount: mount.name, volume: mount.storage.name };
+}
+
+/** Copies out of the request what its line says of it. */
+function textsOf({ answer, req }: Line): Omit<AccessEntry, keyof HotEntry> {
+  return {
+    method: 'GET',
+    target: targetOf(req),
+    host: req.getHeader('host'),
+    referer: req.getHeader('referer'),
+    userAgent: req.getHeader('user-agent'),
+    cache: 'hit',
+    ...sourceOf(answer),
+  };
 }
 
 interface Accounts {
@@ -111,7 +118,7 @@ function sendWhole(site: Site, res: HttpResponse, whole: Whole, accounts: Accoun
   mount.hot.bytes += bytes.length;
   const durationMs = performance.now() - nowMs;
   mount.hot.durations.observe(durationMs);
-  if (line) record(site, line, 200, bytes.length, durationMs);
+  if (line) record(line, 200, bytes.length, durationMs);
 }
 
 /** More than goes out in one call: the client may not take it all at once. */
@@ -126,9 +133,11 @@ function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, account
     mount.hot.whole += 1;
     mount.hot.bytes += length;
     mount.hot.durations.observe(firstByteMs);
-    if (line) record(site, line, 200, length, firstByteMs);
+    if (line) record(line, 200, length, firstByteMs);
     return;
   }
+  // The request is not there any more when all of it has gone out.
+  const texts = line && textsOf(line);
   const body = {
     length,
     pieces: [{ kind: 'file', offset: 0, length } as const],
@@ -146,7 +155,10 @@ function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, account
       const durationMs = performance.now() - nowMs;
       const request = { method: 'GET', status: 200, outcome: 'hit', bytes: count } as const;
       mount.ended({ ...request, complete, firstByteMs, durationMs });
-      if (line) record(site, line, 200, count, durationMs);
+      if (line && texts) {
+        const { accessLog, client, startedMs } = line;
+        accessLog.record({ ...texts, client, startedMs, status: 200, bytes: count, durationMs });
+      }
       if (site.draining) site.onIdle();
     },
     failed: (): void => {

@@ -12,13 +12,18 @@ import { findTarget } from './target.js';
 
 /** Called by uWebSockets.js for every GET. Must not throw: that would end the process. */
 export function handleGet(site: Site, res: HttpResponse, req: HttpRequest): void {
-  if (!site.hot || !isAnsweredHot(site, site.hot, res, req)) handle(site, res, req);
+  const fields = site.fieldsOf(req);
+  if (!site.hot || !isAnsweredHot(site, site.hot, res, req, fields)) begin(site, res, req, fields);
 }
 
 /** The same for every request. */
 export function handle(site: Site, res: HttpResponse, req: HttpRequest): void {
-  const client = site.accessLog ? site.clients.of(res, req) : '';
-  const exchange = new Exchange(site, res, readRequest(req, site.wanted), client);
+  begin(site, res, req, site.fieldsOf(req));
+}
+
+function begin(site: Site, res: HttpResponse, req: HttpRequest, fields: number): void {
+  const client = site.accessLog ? site.clients.of(res, req, fields) : '';
+  const exchange = new Exchange(site, res, readRequest(req, site.wanted, fields), client);
   try {
     answer(exchange);
   } catch (error) {
@@ -27,9 +32,15 @@ export function handle(site: Site, res: HttpResponse, req: HttpRequest): void {
 }
 
 /** The short way, for what is in memory and was asked for before. */
-function isAnsweredHot(site: Site, hot: HotAnswers, res: HttpResponse, req: HttpRequest): boolean {
+function isAnsweredHot(
+  site: Site,
+  hot: HotAnswers,
+  res: HttpResponse,
+  req: HttpRequest,
+  fields: number,
+): boolean {
   try {
-    return answerHot(site, hot, res, req);
+    return answerHot(site, hot, res, req, fields);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     site.log.error('a request met a bug', { error: text });

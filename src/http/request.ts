@@ -1,10 +1,13 @@
 /** Copies out of the uWebSockets.js request what outlives it: the object is only valid inside the handler. */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Conditions } from './conditional.js';
+import { Has } from './fields.js';
 
 export interface Request {
   /** As sent, in any case. */
   readonly method: string;
+  /** As sent, query and all. */
+  readonly target: string;
   /** Not decoded. */
   readonly url: string;
   /** Not decoded, without the question mark; '' when there is none. */
@@ -28,37 +31,47 @@ export interface Wanted {
   readonly log: boolean;
 }
 
-/** Every header costs a native call: only those are read that the decision or the log needs. */
-export function readRequest(req: HttpRequest, wanted: Wanted): Request {
-  const length = req.getHeader('content-length');
+/** Every header costs a native call: only those are read that are there, and that the decision or the log needs. `fields`: see `Has`. */
+export function readRequest(req: HttpRequest, wanted: Wanted, fields: number): Request {
+  const length = fields & Has.contentLength ? req.getHeader('content-length') : '';
+  const url = req.getUrl();
+  const query = queryOf(req);
   return {
     method: req.getCaseSensitiveMethod(),
-    url: req.getUrl(),
-    query: req.getQuery() ?? '',
+    target: joined(url, query),
+    url,
+    query: query ?? '',
     host: wanted.host || wanted.log ? req.getHeader('host') : '',
-    hasBody: (length !== '' && length !== '0') || req.getHeader('transfer-encoding') !== '',
-    conditions: readConditions(req),
-    acceptEncoding: wanted.acceptEncoding ? req.getHeader('accept-encoding') : '',
+    hasBody: (length !== '' && length !== '0') || (fields & Has.transferEncoding) !== 0,
+    conditions: readConditions(req, fields),
+    acceptEncoding:
+      wanted.acceptEncoding && fields & Has.acceptEncoding ? req.getHeader('accept-encoding') : '',
     referer: wanted.log ? req.getHeader('referer') : '',
     userAgent: wanted.log ? req.getHeader('user-agent') : '',
   };
 }
 
-function readConditions(req: HttpRequest): Conditions | null {
-  const range = req.getHeader('range');
-  const ifNoneMatch = req.getHeader('if-none-match');
-  const ifModifiedSince = req.getHeader('if-modified-since');
-  const ifMatch = req.getHeader('if-match');
-  const ifUnmodifiedSince = req.getHeader('if-unmodified-since');
-  if (
-    range === '' &&
-    ifNoneMatch === '' &&
-    ifModifiedSince === '' &&
-    ifMatch === '' &&
-    ifUnmodifiedSince === ''
-  ) {
-    return null;
-  }
-  const ifRange = range === '' ? '' : req.getHeader('if-range');
-  return { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince, range, ifRange };
+/** A request's target as it was sent. */
+export const targetOf = (req: HttpRequest): string => joined(req.getUrl(), queryOf(req));
+
+/** Without a question mark there is none, whatever uWebSockets.js' types say. */
+const queryOf = (req: HttpRequest): string | undefined => req.getQuery() as string | undefined;
+
+const joined = (url: string, query: string | undefined): string =>
+  query === undefined ? url : `${url}?${query}`;
+
+const CONDITIONAL =
+  Has.range | Has.ifNoneMatch | Has.ifModifiedSince | Has.ifMatch | Has.ifUnmodifiedSince;
+
+function readConditions(req: HttpRequest, fields: number): Conditions | null {
+  if ((fields & CONDITIONAL) === 0) return null;
+  const value = (bit: number, name: string) => (fields & bit ? req.getHeader(name) : '');
+  return {
+    ifMatch: value(Has.ifMatch, 'if-match'),
+    ifNoneMatch: value(Has.ifNoneMatch, 'if-none-match'),
+    ifModifiedSince: value(Has.ifModifiedSince, 'if-modified-since'),
+    ifUnmodifiedSince: value(Has.ifUnmodifiedSince, 'if-unmodified-since'),
+    range: value(Has.range, 'range'),
+    ifRange: value(Has.range, 'if-range'),
+  };
 }

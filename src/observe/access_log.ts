@@ -2,14 +2,28 @@ import { close, constants, fstatSync, openSync, write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { LogConfig } from '../config/types.js';
-import { type AccessEntry, accessLine } from './access_line.js';
+import {
+  type AccessEntry,
+  accessLine,
+  type HotSource,
+  hotShape,
+  type Piece,
+  secondText,
+} from './access_line.js';
 import { errnoOf, type Logger } from './log.js';
 
-export type { AccessEntry } from './access_line.js';
+export type { AccessEntry, HotSource } from './access_line.js';
 
 /** One line per request. Never throws, never waits and never holds more than 8 MiB. */
 export interface AccessLog {
   record(entry: AccessEntry): void;
+  /** A number for `recordHot`. The same again for the same source. */
+  shapeOf(source: HotSource): number;
+  /**
+   * The same as `record` for a GET that was answered from memory, within its handler, without making strings of what it says.
+   * false: nothing was done, and `record` has to be called.
+   */
+  recordHot(shape: number, request: object, entry: HotEntry): boolean;
   /** Lines that were not written, because the buffer was full or writing failed. */
   readonly lost: number;
   /**
@@ -19,6 +33,41 @@ export interface AccessLog {
   reopen(): void;
   /** Writes what is buffered, for a second at most; what is left then is lost. Later entries are lost too. */
   close(): Promise<void>;
+}
+
+/** What the request itself does not tell. */
+export type HotEntry = Pick<
+  AccessEntry,
+  'client' | 'status' | 'bytes' | 'startedMs' | 'durationMs'
+>;
+
+/**
+ * Makes lines of what uWebSockets.js holds of a request, by the addon, where nothing in it has to be escaped. A log has one chunk
+ * at a time, into which lines are written.
+ */
+export interface LineMaker {
+  openLog(): number;
+  closeLog(log: number): void;
+  setChunk(log: number, chunk: Buffer | null): void;
+  /** `second`: since 1970. `text`: how lines tell of it. */
+  setSecond(log: number, second: number, text: string): void;
+  addShape(log: number, pieces: readonly Piece[]): number;
+  /**
+   * How many bytes of the chunk the line takes, `longest` at most, behind the `used` first ones; 0: none does. `request`: of
+   * uWebSockets.js.
+   */
+  putLine(
+    log: number,
+    shape: number,
+    used: number,
+    longest: number,
+    request: object,
+    client: string,
+    status: number,
+    bytes: number,
+    startedMs: number,
+    durationUs: number,
+  ): number;
 }
 
 const FLUSH_MS = 200;
@@ -34,6 +83,8 @@ const LAST_WAIT_MS = 50;
 const CLOSE_MS = 1000;
 const REPORT_MS = 10_000;
 const REOPEN_MS = 10_000;
+/** Of sources whose lines have to be made by JavaScript. */
+const NO_SHAPE = -1;
 const NEWLINE = Buffer.from('\n');
 const TOO_SLOW = 'its reader is too slow';
 
@@ -41,10 +92,16 @@ const TOO_SLOW = 'its reader is too slow';
  * The access log that the configuration asks for: stdout, a file (appended to, made with mode 0640) or none. A file
  * that can't be opened is logged as an error and tried again every 10 s; its lines are lost, and requests are served.
  */
-export function createAccessLog(config: LogConfig, log: Logger): AccessLog {
+export function createAccessLog(
+  config: LogConfig,
+  log: Logger,
+  maker: LineMaker | null = null,
+): AccessLog {
   if (config.access.kind === 'off') {
     return {
       record: () => undefined,
+      shapeOf: () => -1,
+      recordHot: () => true,
       lost: 0,
       reopen: () => undefined,
       close: () => Promise.resolve(),
@@ -54,6 +111,7 @@ export function createAccessLog(config: LogConfig, log: Logger): AccessLog {
     config,
     config.access.kind === 'file' ? config.access.path : null,
     log,
+    maker,
   );
 }
 
@@ -104,6 +162,14 @@ class BufferedAccessLog implements AccessLog {
   readonly #format: LogConfig['format'];
   readonly #path: string | null;
   readonly #log: Logger;
+  readonly #maker: LineMaker | null;
+  /** Its number there; -1: there is no maker. */
+  readonly #number: number;
+  /** By their sources. */
+  readonly #shapes = new Map<string, number>();
+  /** Which chunk and which second since 1970 the maker knows. */
+  #known: Chunk | null = null;
+  #second = -1;
   #destination: Destination | null = null;
   #nextOpen = 0;
   /**
@@ -131,7 +197,9 @@ class BufferedAccessLog implements AccessLog {
   #reason = '';
   #reportTimer: NodeJS.Timeout | null = null;
 
-  constructor(config: LogConfig, path: string | null, log: Logger) {
+  constructor(config: LogConfig, path: string | null, log: Logger, maker: LineMaker | null) {
+    this.#maker = maker;
+    this.#number = maker?.openLog() ?? -1;
     this.#format = config.format;
     this.#path = path;
     this.#log = log;
@@ -152,6 +220,54 @@ class BufferedAccessLog implements AccessLog {
     }
     const chunk = this.#chunkFor(bytes);
     chunk.buffer.write(line, chunk.used, encoding);
+    this.#count(chunk, bytes);
+  }
+
+  shapeOf(source: HotSource): number {
+    const key = JSON.stringify([source.mount, source.volume]);
+    const known = this.#shapes.get(key);
+    if (known !== undefined) return known;
+    const pieces = hotShape(this.#format, source);
+    const shape = (pieces && this.#maker?.addShape(this.#number, pieces)) ?? NO_SHAPE;
+    this.#shapes.set(key, shape);
+    return shape;
+  }
+
+  recordHot(shape: number, request: object, entry: HotEntry): boolean {
+    const chunk = this.#chunks.at(-1);
+    const maker = this.#maker;
+    if (!maker || !chunk || shape === NO_SHAPE || this.#isClosed) return false;
+    if (this.#bytes + CHUNK_BYTES > BUFFER_BYTES) return false;
+    const { client, status, bytes, startedMs, durationMs } = entry;
+    if (chunk !== this.#known) {
+      maker.setChunk(this.#number, chunk.buffer);
+      this.#known = chunk;
+    }
+    const second = Math.floor(startedMs / 1000);
+    if (second !== this.#second) {
+      maker.setSecond(this.#number, second, secondText(this.#format, startedMs));
+      this.#second = second;
+    }
+    const longest = this.#destination?.longest ?? PIPE_BYTES;
+    const length = maker.putLine(
+      this.#number,
+      shape,
+      chunk.used,
+      longest,
+      request,
+      client,
+      status,
+      bytes,
+      startedMs,
+      Math.round(durationMs * 1000),
+    );
+    if (length === 0) return false;
+    this.#count(chunk, length);
+    return true;
+  }
+
+  /** A line was written into it. */
+  #count(chunk: Chunk, bytes: number): void {
     chunk.used += bytes;
     chunk.lines += 1;
     this.#pending += 1;
@@ -191,6 +307,7 @@ class BufferedAccessLog implements AccessLog {
   }
 
   async #closeDestination(): Promise<void> {
+    this.#maker?.closeLog(this.#number);
     const destination = this.#destination;
     this.#destination = null;
     if (destination?.isOurs) await closeFd(destination.fd).catch(() => undefined);

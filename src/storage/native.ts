@@ -143,8 +143,6 @@ interface Binding {
   listeningSockets(): number[];
   duplicateSocket(fd: number): number;
   replaceSocket(fd: number, other: number): boolean;
-  socketOf(response: object): number;
-  readonly abi: number;
   exitNow(status: number): never;
 }
 
@@ -210,8 +208,6 @@ export class Native {
   readonly #blocks: (ArrayBuffer | undefined)[] = [];
   readonly #events = new Map<number, (event: VolumeEvent) => void>();
   readonly #listeners = new Map<number, (event: StorageEvent) => void>();
-  /** It was compiled for the Node.js that runs it. All else it does is the same in each. */
-  readonly #isAtHome = String(this.#binding.abi) === process.versions.modules;
   readonly #recycle = (id: number): void => this.#binding.recycle(id);
   readonly #trimmer: NodeJS.Timeout;
 
@@ -376,14 +372,6 @@ export class Native {
   /** Another descriptor of the same socket, which is the caller's; -1: there is none to be had. */
   duplicateSocket(fd: number): number {
     return this.#binding.duplicateSocket(fd);
-  }
-
-  /**
-   * A number that stands for the connection of a response of uWebSockets.js as long as that is open. 0: it has ended, or the
-   * addon was compiled for another Node.js, whose objects look different inside.
-   */
-  socketOf(response: object): number {
-    return this.#isAtHome ? this.#binding.socketOf(response) : 0;
   }
 
   /** Puts the socket behind `other`, which stays the caller's, behind `fd` too, whose own socket is closed. */

@@ -39,6 +39,7 @@ test('it has what a service needs, and nothing that only developers do', async (
     '/usr/share/doc/gfserve/copyright',
     '/usr/share/doc/gfserve/changelog.gz',
     '/usr/lib/gfserve/build/Release/gfserve.node',
+    '/usr/lib/gfserve/build/Release/gfserve_http.node',
     '/usr/lib/gfserve/build/Release/gfserve_system.node',
   ]) {
     expect([path, files.get(path)]).toEqual([path, '-rw-r--r-- root/root']);

@@ -11,6 +11,7 @@ const PROGRAMS = [
   'notice_queue_test',
   'handle_cache_test',
   'block_pool_test',
+  'access_line_test',
 ].flatMap((name): [string, Sanitizer][] => [
   [name, 'address'],
   [name, 'thread'],

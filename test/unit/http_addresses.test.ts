@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { addressOf, clientBehind, readAddress } from '../../src/http/addresses.js';
 import { Clients } from '../../src/http/clients.js';
+import { askFields } from '../../src/http/fields.js';
 import { createTrust } from '../../src/http/trust.js';
 
 const bytesOf = (...bytes: number[]): ArrayBuffer => new Uint8Array(bytes).buffer;
@@ -97,7 +98,7 @@ function ask(
       for (const [key, value] of headers) each(key, value);
     },
   } as unknown as HttpRequest;
-  return { client: clients.of(res, req), calls };
+  return { client: clients.of(res, req, askFields(req)), calls };
 }
 
 interface Asked {

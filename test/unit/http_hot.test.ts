@@ -3,6 +3,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { describe, expect, test } from '@jest/globals';
 import type { Site } from '../../src/http/exchange.js';
+import { askFields } from '../../src/http/fields.js';
 import { decide, type HotAnswer, HotAnswers } from '../../src/http/hot.js';
 import { answerHot } from '../../src/http/hot_answer.js';
 import type { Representation } from '../../src/http/reply.js';
@@ -41,8 +42,15 @@ function ask(url: string, headers: Record<string, string> = {}): HttpRequest {
   } as unknown as HttpRequest;
 }
 
+const find = (answers: HotAnswers, req: HttpRequest): HotAnswer | undefined =>
+  answers.find(req, req.getUrl(), askFields(req));
+const drop = (answers: HotAnswers, answer: HotAnswer, req: HttpRequest): void =>
+  answers.drop(answer, req, req.getUrl(), askFields(req));
+const decideOn = (answer: HotAnswer, req: HttpRequest) => decide(answer, req, askFields(req));
+
 const request = (url: string, host = '', acceptEncoding = ''): Request => ({
   method: 'GET',
+  target: url,
   url,
   query: '',
   host,
@@ -57,27 +65,27 @@ describe('what is kept', () => {
   test('is found by all that decides the answer, and by nothing else', () => {
     const plain = new HotAnswers({ host: false, acceptEncoding: false, log: true });
     plain.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
-    expect(plain.find(ask('/a', { host: 'other', 'accept-encoding': 'gzip' }))?.whole?.kept).toBe(
+    expect(find(plain, ask('/a', { host: 'other', 'accept-encoding': 'gzip' }))?.whole?.kept).toBe(
       kept,
     );
-    expect(plain.find(ask('/A'))).toBeUndefined();
+    expect(find(plain, ask('/A'))).toBeUndefined();
     const all = new HotAnswers({ host: true, acceptEncoding: true, log: false });
     all.keep(request('/a', 'h', 'br'), kept, asItIs, '200 OK');
-    expect(all.find(ask('/a', { host: 'h', 'accept-encoding': 'br' }))?.whole?.kept).toBe(kept);
-    expect(all.find(ask('/a', { host: 'h' }))).toBeUndefined();
-    expect(all.find(ask('/a', { 'accept-encoding': 'br' }))).toBeUndefined();
+    expect(find(all, ask('/a', { host: 'h', 'accept-encoding': 'br' }))?.whole?.kept).toBe(kept);
+    expect(find(all, ask('/a', { host: 'h' }))).toBeUndefined();
+    expect(find(all, ask('/a', { 'accept-encoding': 'br' }))).toBeUndefined();
   });
 
   test('of a file that was only asked for conditionally is the head of the 304', () => {
     const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
     const { bytes: _, lend: __, ...statOnly } = kept;
     answers.keepNotModified(request('/a'), statOnly, asItIs, '304 Not Modified');
-    const answer = answers.find(ask('/a'));
+    const answer = find(answers, ask('/a'));
     if (!answer) throw new Error('not kept');
-    expect(String(decide(answer, ask('/a', { 'if-none-match': TAG })))).toBe('304 Not Modified');
-    expect(decide(answer, ask('/a'))).toBeNull();
-    expect(decide(answer, ask('/a', { 'if-none-match': '"x"' }))).toBeNull();
-    expect(decide(answer, ask('/a', { 'if-none-match': TAG, 'if-match': '*' }))).toBeNull();
+    expect(String(decideOn(answer, ask('/a', { 'if-none-match': TAG })))).toBe('304 Not Modified');
+    expect(decideOn(answer, ask('/a'))).toBeNull();
+    expect(decideOn(answer, ask('/a', { 'if-none-match': '"x"' }))).toBeNull();
+    expect(decideOn(answer, ask('/a', { 'if-none-match': TAG, 'if-match': '*' }))).toBeNull();
   });
 
   test('says more than the head of a 304, as long as it may be given', () => {
@@ -91,25 +99,25 @@ describe('what is kept', () => {
     };
     answers.keep(request('/a'), volatile, asItIs, '200 OK');
     answers.keepNotModified(request('/a'), kept, asItIs, '304 Not Modified');
-    expect(answers.find(ask('/a'))?.whole?.kept).toBe(volatile);
+    expect(find(answers, ask('/a'))?.whole?.kept).toBe(volatile);
     changing.alive = false;
     answers.keepNotModified(request('/a'), kept, asItIs, '304 Not Modified');
-    expect(answers.find(ask('/a'))?.whole).toBeNull();
+    expect(find(answers, ask('/a'))?.whole).toBeNull();
     answers.keep(request('/a'), kept, asItIs, '200 OK');
-    expect(answers.find(ask('/a'))?.whole?.kept).toBe(kept);
+    expect(find(answers, ask('/a'))?.whole?.kept).toBe(kept);
   });
 
   test('is dropped, unless it was replaced', () => {
     const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
     answers.keep(request('/a'), kept, asItIs, '200 OK');
-    const first = answers.find(ask('/a'));
+    const first = find(answers, ask('/a'));
     answers.keep(request('/a'), kept, asItIs, '200 OK');
     if (!first) throw new Error('not kept');
-    answers.drop(first, ask('/a'));
+    drop(answers, first, ask('/a'));
     expect(answers.count).toBe(1);
-    const second = answers.find(ask('/a'));
+    const second = find(answers, ask('/a'));
     if (!second) throw new Error('not kept');
-    answers.drop(second, ask('/a'));
+    drop(answers, second, ask('/a'));
     expect(answers.count).toBe(0);
   });
 
@@ -127,7 +135,7 @@ describe('what is kept', () => {
 function keepOne(representation = asItIs): HotAnswer {
   const answers = new HotAnswers({ host: false, acceptEncoding: false, log: false });
   answers.keep(request('/a'), kept, representation, '200 OK');
-  const answer = answers.find(ask('/a'));
+  const answer = find(answers, ask('/a'));
   if (!answer) throw new Error('not kept');
   return answer;
 }
@@ -145,8 +153,8 @@ test.each<[string, Record<string, string>, 'whole' | null]>([
 ])('%s', (_, headers, expected) => {
   const answer = keepOne();
   for (let i = 0; i < 2; i++) {
-    expect(decide(answer, ask('/a', headers))).toBe(expected);
-    decide(answer, ask('/a', { 'if-none-match': '*' })); // makes the head of the 304
+    expect(decideOn(answer, ask('/a', headers))).toBe(expected);
+    decideOn(answer, ask('/a', { 'if-none-match': '*' })); // makes the head of the 304
   }
 });
 
@@ -179,9 +187,9 @@ describe('304', () => {
   ])('%s', (_, representation, headers, expected) => {
     const answer = keepOne(representation);
     // The first one makes the head, the second one finds it made.
-    decide(answer, ask('/a', { 'if-none-match': '*' }));
+    decideOn(answer, ask('/a', { 'if-none-match': '*' }));
     for (let i = 0; i < 2; i++) {
-      const decision = decide(answer, ask('/a', headers));
+      const decision = decideOn(answer, ask('/a', headers));
       if (expected === null) expect(decision).toBe('whole');
       else expect(String(decision)).toContain(`ETag: ${expected}`);
     }
@@ -212,7 +220,11 @@ describe('a file that has to be looked at again', () => {
       writeStatus: (head: Buffer) => written.push(head.toString().slice(0, 3)),
       endWithoutBody: () => undefined,
     } as unknown as HttpResponse;
-    return { hot, written, isAnswered: () => answerHot(site, hot, res, conditional) };
+    return {
+      hot,
+      written,
+      isAnswered: () => answerHot(site, hot, res, conditional, askFields(conditional)),
+    };
   }
 
   test('is answered the short way again, once a look has shown no change', () => {
@@ -263,7 +275,8 @@ describe('what is counted', () => {
         abort = handler;
       },
     } as unknown as HttpResponse;
-    expect(answerHot(site, hot, res, ask('/a', headers))).toBe(true);
+    const req = ask('/a', headers);
+    expect(answerHot(site, hot, res, req, askFields(req))).toBe(true);
     const figures = (): string[] =>
       own.counters.samples().flatMap(({ name, labels, value }) => {
         const count =

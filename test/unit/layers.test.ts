@@ -41,13 +41,13 @@ test.each([
   ],
   [
     'only http touches uWebSockets.js',
-    /^(?!http\/(server|request|pipeline|exchange|clients|hot|hot_answer|writer|stream|transfer)\.ts|load_natives\.ts)/,
+    /^(?!http\/(server|request|pipeline|exchange|clients|hot|hot_answer|writer|stream|transfer|fields)\.ts|load_natives\.ts)/,
     /^uWebSockets\.js$/,
   ],
   ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],
   [
-    'only native.ts loads modules by path',
-    /^(?!storage\/native\.ts|system\.ts|load_natives\.ts|requirements\.ts)/,
+    'only their faces load native modules',
+    /^(?!storage\/native\.ts|system\.ts|http_native\.ts|load_natives\.ts|requirements\.ts)/,
     /^node:module$/,
   ],
 ])('%s', (_rule, from, to) => {
@@ -61,7 +61,7 @@ test('no file is longer than 500 lines', () => {
   expect(long).toEqual([]);
 });
 
-test('in C++ only the environment and its exports see napi.h, and what stands alone stands alone', () => {
+test('in C++ only the environment and the modules see Node-API, and what stands alone stands alone', () => {
   const addon = join(root, 'addon');
   const includes = readdirSync(addon)
     .filter((file) => /\.(cc|h)$/.test(file))
@@ -76,11 +76,14 @@ test('in C++ only the environment and its exports see napi.h, and what stands al
     'environment.h',
     'system.cc',
   ]);
+  expect(
+    includes.filter(({ names }) => names.includes('node_api.h')).map(({ file }) => file),
+  ).toEqual(['http.cc']);
   const sees = includes.filter(({ names }) => names.includes('environment.h'));
   expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
     if (
-      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify|response_socket)\./.test(
+      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify|response_socket|request_fields|access_line)\./.test(
         file,
       )
     )

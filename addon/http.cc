@@ -1,0 +1,256 @@
+// A module of its own, without libgfapi: what uWebSockets.js does not tell JavaScript, or only at a call for each field.
+// By Node-API's own calls: its C++ wrapper takes as long as what is done here.
+// All of it runs on the loop thread.
+#include <node_api.h>
+#include <node_version.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access_line.h"
+#include "request_fields.h"
+#include "response_socket.h"
+
+namespace gfserve {
+
+namespace {
+
+// A caller in TypeScript has checked what it passes.
+void Check(napi_status status) {
+  assert(status == napi_ok);
+  (void)status;
+}
+
+template <size_t N>
+struct Arguments {
+  Arguments(napi_env env, napi_callback_info info) {
+    size_t count = N;
+    Check(napi_get_cb_info(env, info, &count, values, nullptr, nullptr));
+    assert(count >= N);
+  }
+
+  napi_value values[N];
+};
+
+// What a napi_value of Node.js is, and has been since there are any; there is no call that says so.
+v8::Local<v8::Value> Local(napi_value value) {
+  v8::Local<v8::Value> local;
+  static_assert(sizeof(local) == sizeof(value));
+  std::memcpy(static_cast<void*>(&local), &value, sizeof(value));
+  return local;
+}
+
+double Double(napi_env env, napi_value value) {
+  double number = 0;
+  Check(napi_get_value_double(env, value, &number));
+  return number;
+}
+
+uint32_t Uint32(napi_env env, napi_value value) {
+  uint32_t number = 0;
+  Check(napi_get_value_uint32(env, value, &number));
+  return number;
+}
+
+napi_value Number(napi_env env, uint32_t number) {
+  napi_value value = nullptr;
+  Check(napi_create_uint32(env, number, &value));
+  return value;
+}
+
+std::string Latin1(napi_env env, napi_value value) {
+  size_t length = 0;
+  Check(napi_get_value_string_latin1(env, value, nullptr, 0, &length));
+  std::string bytes(length, '\0');
+  Check(napi_get_value_string_latin1(env, value, bytes.data(), length + 1, &length));
+  return bytes;
+}
+
+napi_valuetype TypeOf(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  Check(napi_typeof(env, value, &type));
+  return type;
+}
+
+// Of one access log.
+struct Log {
+  std::vector<LineShape> shapes;
+  // Since 1970, and as text.
+  double second = -1;
+  std::string second_text;
+  // What lines are written into: a buffer of JavaScript's, which is kept alive as long as it is here.
+  napi_ref chunk = nullptr;
+  char* bytes = nullptr;
+  size_t capacity = 0;
+};
+
+// Of one environment, which deletes it.
+using Logs = std::vector<std::unique_ptr<Log>>;
+
+Log& LogOf(napi_env env, napi_value number) {
+  void* logs = nullptr;
+  Check(napi_get_instance_data(env, &logs));
+  Log* log = (*static_cast<Logs*>(logs))[Uint32(env, number)].get();
+  assert(log);
+  return *log;
+}
+
+// socketOf(res) → a number that stands for the connection of a response of uWebSockets.js, or 0
+napi_value SocketOf(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  napi_value socket = nullptr;
+  Check(napi_create_double(env, static_cast<double>(SocketOfResponse(Local(in.values[0]))), &socket));
+  return socket;
+}
+
+// fieldsOf(req) → the bits of request_fields.h, or -1
+napi_value GetBits(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  const Field* fields = FieldsOf(Local(in.values[0]));
+  napi_value bits = nullptr;
+  Check(napi_create_int32(env, fields ? static_cast<int32_t>(BitsOf(fields)) : -1, &bits));
+  return bits;
+}
+
+// openLog() → log
+napi_value OpenLog(napi_env env, napi_callback_info) {
+  void* data = nullptr;
+  Check(napi_get_instance_data(env, &data));
+  auto& logs = *static_cast<Logs*>(data);
+  logs.push_back(std::make_unique<Log>());
+  return Number(env, static_cast<uint32_t>(logs.size() - 1));
+}
+
+void LetGo(napi_env env, Log& log) {
+  if (log.chunk) Check(napi_delete_reference(env, log.chunk));
+  log.chunk = nullptr;
+  log.bytes = nullptr;
+  log.capacity = 0;
+}
+
+// setChunk(log, buffer | null): what lines are written into from now on
+napi_value SetChunk(napi_env env, napi_callback_info info) {
+  const Arguments<2> in(env, info);
+  Log& log = LogOf(env, in.values[0]);
+  LetGo(env, log);
+  if (TypeOf(env, in.values[1]) == napi_null) return nullptr;
+  void* bytes = nullptr;
+  Check(napi_get_buffer_info(env, in.values[1], &bytes, &log.capacity));
+  log.bytes = static_cast<char*>(bytes);
+  Check(napi_create_reference(env, in.values[1], 1, &log.chunk));
+  return nullptr;
+}
+
+// setSecond(log, second, text): since 1970; how lines tell of it
+napi_value SetSecond(napi_env env, napi_callback_info info) {
+  const Arguments<3> in(env, info);
+  Log& log = LogOf(env, in.values[0]);
+  log.second = Double(env, in.values[1]);
+  log.second_text = Latin1(env, in.values[2]);
+  return nullptr;
+}
+
+// addShape(log, pieces) → shape. Texts are strings of Latin-1, slots are numbers.
+napi_value AddShape(napi_env env, napi_callback_info info) {
+  const Arguments<2> in(env, info);
+  LineShape shape;
+  uint32_t count = 0;
+  Check(napi_get_array_length(env, in.values[1], &count));
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value piece = nullptr;
+    Check(napi_get_element(env, in.values[1], i, &piece));
+    if (TypeOf(env, piece) == napi_string) shape.AddText(Latin1(env, piece));
+    else shape.AddSlot(Uint32(env, piece));
+  }
+  auto& shapes = LogOf(env, in.values[0]).shapes;
+  shapes.push_back(std::move(shape));
+  return Number(env, static_cast<uint32_t>(shapes.size() - 1));
+}
+
+// Texts of a request that are in its head. The first of several fields counts, as for uWebSockets.js.
+void ReadHead(const Field* fields, LineValues& values) {
+  values.target = fields->value;
+  bool has_host = false, has_referer = false, has_agent = false;
+  for (const Field* field = fields + 1; !field->name.empty(); ++field) {
+    const std::string_view name = field->name;
+    if (name == "host" && !has_host) {
+      has_host = true;
+      values.host = field->value;
+    } else if (name == "referer" && !has_referer) {
+      has_referer = true;
+      values.referer = field->value;
+    } else if (name == "user-agent" && !has_agent) {
+      has_agent = true;
+      values.user_agent = field->value;
+    }
+  }
+}
+
+// putLine(log, shape, used, longest, req, client, status, bytes, startedMs, durationUs)
+//   → how long the line is that now stands in the chunk behind its first `used` bytes; 0: none does
+napi_value PutLine(napi_env env, napi_callback_info info) {
+  const Arguments<10> in(env, info);
+  const Log& log = LogOf(env, in.values[0]);
+  const double started_ms = Double(env, in.values[8]);
+  const double second = std::floor(started_ms / 1000);
+  const auto used = static_cast<size_t>(Uint32(env, in.values[2]));
+  const Field* fields = FieldsOf(Local(in.values[4]));
+  char client[64];
+  size_t client_length = 0;
+  Check(napi_get_value_string_utf8(env, in.values[5], client, sizeof(client), &client_length));
+  // One that was too long is cut short by at most a character of four bytes.
+  const bool is_whole = client_length + 4 < sizeof(client);
+  if (!fields || second != log.second || !log.bytes || used > log.capacity || !is_whole) return Number(env, 0);
+
+  LineValues values{};
+  ReadHead(fields, values);
+  values.client = {client, client_length};
+  values.status = Uint32(env, in.values[6]);
+  values.bytes = static_cast<uint64_t>(Double(env, in.values[7]));
+  values.started_ms = static_cast<uint32_t>(started_ms - second * 1000);
+  values.duration_us = static_cast<uint64_t>(Double(env, in.values[9]));
+  const size_t longest = Uint32(env, in.values[3]);
+  const size_t room = std::min(log.capacity - used, longest);
+  const LineShape& shape = log.shapes[Uint32(env, in.values[1])];
+  return Number(env, static_cast<uint32_t>(shape.Write(values, log.second_text, log.bytes + used, room)));
+}
+
+// closeLog(log)
+napi_value CloseLog(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  LetGo(env, LogOf(env, in.values[0]));
+  void* logs = nullptr;
+  Check(napi_get_instance_data(env, &logs));
+  (*static_cast<Logs*>(logs))[Uint32(env, in.values[0])].reset();
+  return nullptr;
+}
+
+void Export(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function = nullptr;
+  Check(napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
+  Check(napi_set_named_property(env, exports, name, function));
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  const auto free_logs = [](napi_env, void* logs, void*) { delete static_cast<Logs*>(logs); };
+  Check(napi_set_instance_data(env, new Logs, free_logs, nullptr));
+  Export(env, exports, "socketOf", SocketOf);
+  Export(env, exports, "fieldsOf", GetBits);
+  Export(env, exports, "openLog", OpenLog);
+  Export(env, exports, "setChunk", SetChunk);
+  Export(env, exports, "setSecond", SetSecond);
+  Export(env, exports, "addShape", AddShape);
+  Export(env, exports, "putLine", PutLine);
+  Export(env, exports, "closeLog", CloseLog);
+  Check(napi_set_named_property(env, exports, "abi", Number(env, NODE_MODULE_VERSION)));
+  return exports;
+}
+
+}  // namespace gfserve
