@@ -72,7 +72,7 @@ export interface LineMaker {
 
 const FLUSH_MS = 200;
 /** A write is begun at once when so much waits. While one is under way up to a chunk gathers for the next. */
-const FLUSH_BYTES = 64 * 1024;
+const FLUSH_BYTES = 192 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const BUFFER_BYTES = 8 * 1024 * 1024;
 /** Linux' PIPE_BUF: several workers share a pipe, and only writes up to this size are never mixed with another's. */
