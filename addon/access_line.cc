@@ -48,6 +48,8 @@ char* PutMilliseconds(char* out, uint64_t us) {
 }
 
 char* PutText(char* out, std::string_view text) {
+  // An empty one may point nowhere, which memcpy must not be given.
+  if (text.empty()) return out;
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }

@@ -44,6 +44,7 @@ enum class Slot : uint32_t {
 class LineShape {
  public:
   void AddText(std::string_view text);
+  // Each at most once: how long a line may become is counted so.
   void AddSlot(uint32_t slot);
 
   // Writes a line to `out`; `second` is the text for kSecond. Returns its length, or 0 where it would be longer than `room`, or has

@@ -133,12 +133,11 @@ void LetGo(napi_env env, Log& log) {
   log.capacity = 0;
 }
 
-// setChunk(log, buffer | null): what lines are written into from now on
+// setChunk(log, buffer): what lines are written into from now on
 napi_value SetChunk(napi_env env, napi_callback_info info) {
   const Arguments<2> in(env, info);
   Log& log = LogOf(env, in.values[0]);
   LetGo(env, log);
-  if (TypeOf(env, in.values[1]) == napi_null) return nullptr;
   void* bytes = nullptr;
   Check(napi_get_buffer_info(env, in.values[1], &bytes, &log.capacity));
   log.bytes = static_cast<char*>(bytes);

@@ -48,7 +48,7 @@ export type HotEntry = Pick<
 export interface LineMaker {
   openLog(): number;
   closeLog(log: number): void;
-  setChunk(log: number, chunk: Buffer | null): void;
+  setChunk(log: number, chunk: Buffer): void;
   /** `second`: since 1970. `text`: how lines tell of it. */
   setSecond(log: number, second: number, text: string): void;
   addShape(log: number, pieces: readonly Piece[]): number;

@@ -58,6 +58,7 @@ void SaysEverything() {
   const std::string tail = "|an agent|12:00:00|007|200|4096|0.001230|1.23\n";
   CHECK_EQ(Written(Everything(false), Values(), 1000), "192.0.2.1|/a?b|example.org|" + tail);
   CHECK_EQ(Written(Everything(true), Values(), 1000), "192.0.2.1|/a?b|example.org|-" + tail);
+  CHECK_EQ(Written(Everything(false), LineValues{}, 1000), "|||||12:00:00|000|0|0|0.000000|0\n");
 }
 
 void WritesNumbers() {
