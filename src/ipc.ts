@@ -9,14 +9,14 @@ export type ToWorker =
   /** Comes with a socket, before `start`: one to listen on instead of opening it. See sockets.ts for the key. */
   | { readonly type: 'socket'; readonly key: string }
   /**
-   * The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen; `others`: it
-   * takes the place of one that died, and others answer requests meanwhile.
+   * The answer to `hello`. `number` is 1 to `server.workers` and stays the same over restarts; `config` is frozen; `graceMs`:
+   * volumes get so long to connect before the first request may meet one that has not.
    */
   | {
       readonly type: 'start';
       readonly number: number;
       readonly config: Config;
-      readonly others: boolean;
+      readonly graceMs: number;
     }
   /** Stop accepting, finish what is under way within `timeoutMs`, say `drained`, exit with status 0. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
@@ -93,9 +93,9 @@ export interface WorkerStatus {
 /** Narrows what came in over the channel; null: it is no message of ours. */
 export function readToWorker(value: unknown): ToWorker | null {
   if (!isRecord(value)) return null;
-  const { type, number, config, others, timeoutMs, id, key } = value;
-  if (type === 'start' && isCount(number) && isConfig(config) && typeof others === 'boolean') {
-    return { type, number, config: frozen(config), others };
+  const { type, number, config, graceMs, timeoutMs, id, key } = value;
+  if (type === 'start' && isCount(number) && isConfig(config) && isCount(graceMs)) {
+    return { type, number, config: frozen(config), graceMs };
   }
   if ((type === 'drain' || type === 'retire') && isCount(timeoutMs)) return { type, timeoutMs };
   if (type === 'reopen') return { type };

@@ -28,12 +28,8 @@ import { Volume } from './storage/volume.js';
 import { Wear } from './wear.js';
 import { WorkerReport } from './worker_figures.js';
 
-/** Volumes get so long to connect before the first request may meet one that has not. */
-const CONNECT_GRACE_MS = 700;
 /** How often figures are sent unasked: what a crash loses is what was counted since. */
 const REPORT_MS = 1000;
-/** While others serve all the same, there is no need to answer 503 for a volume that is just being connected. */
-const PATIENT_GRACE_MS = 10_000;
 
 const native = new Native();
 const httpNative = loadHttpNative();
@@ -68,7 +64,7 @@ async function onMessage(message: ToWorker, socket: SocketHandle | null): Promis
       if (socket) inherited.set(message.key, socket);
       return;
     case 'start':
-      await start(message.number, message.config, message.others);
+      await start(message.number, message.config, message.graceMs);
       return;
     case 'drain':
       await stop(message.timeoutMs, 'stop');
@@ -94,7 +90,7 @@ async function onMessage(message: ToWorker, socket: SocketHandle | null): Promis
   }
 }
 
-async function start(number: number, config: Config, others: boolean): Promise<void> {
+async function start(number: number, config: Config, graceMs: number): Promise<void> {
   log = createLogger({
     level: config.log.level,
     style: logStyle(process.env, process.stderr.isTTY),
@@ -107,7 +103,7 @@ async function start(number: number, config: Config, others: boolean): Promise<v
     accessLog = createAccessLog(config.log, log, httpNative.lines);
     dropPrivileges(config.server);
     running = new Worker(number, config, accessLog, (site) => new HttpServer(site, native));
-    await running.start(others ? PATIENT_GRACE_MS : CONNECT_GRACE_MS);
+    await running.start(graceMs);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'GFS_INTERNAL';
     const text = error instanceof Error ? error.message : String(error);

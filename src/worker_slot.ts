@@ -38,6 +38,16 @@ const FAILED_EXIT_MS = 2000;
 const STATUS_MS = 1000;
 const LAST_MESSAGE_MS = 500;
 
+/** Milliseconds. How long a worker waits for its volumes before it listens. */
+const GRACE_MS = {
+  /** Nobody answers meanwhile. */
+  alone: 700,
+  /** Who has come to the sockets of the one that died waits for this one. */
+  awaited: 3_000,
+  /** Others answer all there is: no need to answer 503 for a volume that is just being connected. */
+  covered: 10_000,
+} as const;
+
 export interface SlotOptions {
   readonly number: number;
   readonly config: Config;
@@ -53,8 +63,8 @@ export interface SlotOptions {
   /** What a worker here listens on instead of opening sockets of its own; the caller's. */
   readonly inherited: () => Sockets;
   /**
-   * Whether others use this worker's sockets too, so that one who comes after its death must have the same: on a unix socket's
-   * path a new socket would shut out the others.
+   * Whether others use this worker's sockets too, so that one who comes after its death must have the same, however late: on a
+   * unix socket's path a new socket would shut out the others.
    */
   readonly areSocketsShared: () => boolean;
   /** Called for every `listening` and every `ready`. */
@@ -114,7 +124,7 @@ export class WorkerSlot {
   /** Counts for the back-off; reset once a worker has lasted. */
   #deaths = 0;
   #timer: NodeJS.Timeout | null = null;
-  /** Of a worker that has died, for the next one. */
+  /** Of a worker that has died, for the next one: who comes meanwhile waits for that. */
   #left = new Map<string, SocketHandle>();
   #isStopping = false;
   /** Who waits for its end. */
@@ -292,8 +302,11 @@ export class WorkerSlot {
     life.isListeningToUs = true;
     const sockets = this.#left.size > 0 ? this.#left : inherited();
     for (const [key, socket] of sockets) this.#tell(life, { type: 'socket', key }, socket);
-    const others = othersServe(this.restarts > 0);
-    this.#tell(life, { type: 'start', number: this.number, config, others });
+    let graceMs: number = GRACE_MS.alone;
+    if (othersServe(this.restarts > 0)) {
+      graceMs = this.#left.size > 0 ? GRACE_MS.awaited : GRACE_MS.covered;
+    }
+    this.#tell(life, { type: 'start', number: this.number, config, graceMs });
   }
 
   #becameReady(life: Life): void {
@@ -314,9 +327,13 @@ export class WorkerSlot {
     this.#options.ledger.died(life.worker.id);
     if (this.#life !== life) return;
     this.#life = null;
-    if (life.sockets.size > 0) this.#leave(life.sockets);
+    if (life.sockets.size > 0) {
+      this.#closeLeft();
+      this.#left = life.sockets;
+    }
     const cause = signal === null ? `exited with status ${code}` : `was killed by ${signal}`;
     if (this.#isStopping) {
+      this.#closeLeft();
       const inOrder = !life.isListeningToUs || (signal === null && code === 0);
       if (!inOrder) this.#options.log.error(`worker ${this.number} ${cause} while it was draining`);
       this.#gone({ finished: 0, cut: 0, ...life.drained, inOrder });
@@ -341,12 +358,6 @@ export class WorkerSlot {
     this.#plan(cause);
   }
 
-  #leave(sockets: Map<string, SocketHandle>): void {
-    this.#closeLeft();
-    if (this.#options.areSocketsShared()) this.#left = sockets;
-    else closeAll(sockets);
-  }
-
   #closeLeft(): void {
     closeAll(this.#left);
     this.#left = new Map();
@@ -359,6 +370,8 @@ export class WorkerSlot {
   #plan(story: string): void {
     this.#deaths += 1;
     const delay = restartDelay(this.#deaths, this.#options.timing);
+    // The kernel is to send clients elsewhere, or refuse them, rather than have them wait for it.
+    if (delay > 0 && !this.#options.areSocketsShared()) this.#closeLeft();
     const next = delay === 0 ? 'at once' : `in ${seconds(delay)}`;
     const whole = `worker ${this.number} ${story}; the next one starts ${next}`;
     this.#options.log.error(whole);

@@ -3,7 +3,7 @@
  * Measured: how soon after the new start its content is served.
  * Must hold: 503 while there is none; the new content within 30 s, by the same worker; never the old content after the stop.
  */
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -60,8 +60,10 @@ test('the new volume is served within 30 s without a restart, and the other one 
   });
   await cluster.createVolume('site', { replica: 2 });
   const startedMs = site.nowMs;
-  // Until the file is there, nothing may be found under its name but 503 and 404.
-  await writeFile(join(await cluster.mount('site'), '1.txt'), NEW);
+  // Until the file is there, nothing may be found under its name but 503 and 404; nor what is half written.
+  const mounted = await cluster.mount('site');
+  await writeFile(join(mounted, 'new'), NEW);
+  await rename(join(mounted, 'new'), join(mounted, '1.txt'));
   await untilServed(server, '/site/1.txt', NEW, 30_000);
   const tookMs = site.nowMs - startedMs;
   const samples = await site.stop();

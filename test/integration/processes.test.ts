@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fileHash, get, getHash, SlowReader, sha256 } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { Gfserve, until } from '../support/gfserve.js';
+import { Load } from '../support/load.js';
 
 let cluster: Cluster;
 let config: string;
@@ -83,14 +84,21 @@ test('kill -9 of a worker under load: another serves within 1 s, and the other w
     const victim = before[0];
     if (!victim) throw new Error('no worker');
     const clients = Array.from({ length: 16 }, () => new KeepAliveClient(server.port));
+    // Whose connections are new: none that comes after the death is lost.
+    const next = (): { path: string; expected: null } => ({ path: '/small.bin', expected: null });
+    const comers = new Load({ port: server.port, perSecond: 100, next });
     await sleep(500);
     process.kill(victim.pid, 'SIGKILL');
     const killed = performance.now();
+    const killedMs = comers.nowMs;
     // From the log: a question to a worker that is starting would have to wait for it.
     const ready = new RegExp(`worker ${victim.number} \\(pid (?!${victim.pid}\\))\\d+\\) is ready`);
     await until('a new worker serves', 15_000, () => ready.test(server.log));
     const took = performance.now() - killed;
     await sleep(500);
+    const late = (await comers.stop()).filter(({ atMs }) => atMs > killedMs);
+    expect(late.length).toBeGreaterThan(50);
+    expect(late.filter(({ right }) => !right)).toEqual([]);
     const broken = clients.filter(({ failed }) => failed > 0);
     await Promise.all(clients.map((client) => client.stop()));
     // The victim's connections broke, each once; nobody else's did, and nobody got a wrong byte.

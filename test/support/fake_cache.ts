@@ -1,7 +1,8 @@
 /** A cache in front of a volume that is none. */
-import { CachedStorage, type CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import { CachedStorage } from '../../src/storage/cache/cached_storage.js';
 import { Compressor } from '../../src/storage/cache/compressor.js';
 import { Memory } from '../../src/storage/cache/memory.js';
+import type { CacheOptions } from '../../src/storage/cache/options.js';
 import type { OpenRequest, OpenResult } from '../../src/storage/storage.js';
 import { FakeVolume } from './fake_volume.js';
 

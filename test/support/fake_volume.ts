@@ -34,6 +34,8 @@ export class FakeVolume implements Storage {
   failure: StorageErrorCode | null = null;
   /** How long a call takes. */
   delayMs = 0;
+  /** When files that are written from now on say that they have changed; long ago. */
+  changedSeconds = 1_700_000_000;
   readonly #files = new Map<string, FakeFile | 'directory'>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #listener: (event: StorageEvent) => void = () => undefined;
@@ -64,14 +66,21 @@ export class FakeVolume implements Storage {
     const stat: Stat = {
       type: 'file',
       size: body.length,
-      mtimeSeconds: 1_700_000_000,
+      mtimeSeconds: this.changedSeconds,
       mtimeNanoseconds: this.#version,
-      ctimeSeconds: 1_700_000_000,
+      ctimeSeconds: this.changedSeconds,
       ctimeNanoseconds: this.#version,
       gfid: kept ? former.stat.gfid : gfidOf(`${path} ${this.#version}`),
     };
     this.#files.set(path, { stat, bytes: body });
     return stat;
+  }
+
+  /** A piece of its last change that is stored only now: its stat is what it was. */
+  storeLate(path: string, bytes: Buffer | string): void {
+    const file = this.#files.get(path);
+    if (file === undefined || file === 'directory') throw new Error(`${path} is no file`);
+    this.#files.set(path, { stat: file.stat, bytes: Buffer.from(bytes) });
   }
 
   makeFolder(path: string): void {

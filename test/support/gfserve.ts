@@ -29,6 +29,9 @@ export interface GfserveOptions {
   readonly server?: string;
 }
 
+/** Of what it logs: a worker is started anew at once, so that its crash may show in one lost answer only. */
+const CRASH = /.*was killed by SIG(SEGV|ABRT|BUS|ILL|FPE).*/;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -263,6 +266,8 @@ export class Gfserve {
     await until('the last process has ended', timeoutMs + 5_000, () => !isAlive(pid));
     clearTimeout(timer);
     await rm(this.dir, { recursive: true, force: true });
+    const crash = CRASH.exec(this.#log);
+    if (crash) throw new Error(`a process of gfserve crashed: ${crash[0]}\n${this.#log}`);
     return exit;
   }
 }

@@ -14,6 +14,8 @@ export interface Sample {
   readonly right: boolean;
   /** 200 with anything else: never allowed, whatever happens to a volume. */
   readonly wrong: boolean;
+  /** How it begins, where it is wrong; else ''. */
+  readonly begins: string;
 }
 
 export interface LoadOptions {
@@ -24,6 +26,8 @@ export interface LoadOptions {
 }
 
 const LONGEST_PAUSE_MS = 5;
+/** Characters of a wrong answer that are kept. */
+const BEGINNING = 80;
 
 export class Load {
   readonly #samples: Sample[] = [];
@@ -69,17 +73,20 @@ export class Load {
     const atMs = this.nowMs;
     let status = 0;
     let same = false;
+    let text = '';
     try {
       // A connection each: one that is kept may be closed by the server just when the next request is sent.
       const answer = await get(this.options.port, path);
       if (answer.complete) status = answer.status;
-      same = expected === null || answer.body.toString() === expected;
+      text = answer.body.toString();
+      same = expected === null || text === expected;
     } catch {
       // Refused or reset: no answer.
     }
     const right = status === 200 && same;
     const wrong = status === 200 && !same;
-    this.#samples.push({ atMs, ms: this.nowMs - atMs, status, path, right, wrong });
+    const begins = wrong ? text.slice(0, BEGINNING) : '';
+    this.#samples.push({ atMs, ms: this.nowMs - atMs, status, path, right, wrong, begins });
   }
 }
 

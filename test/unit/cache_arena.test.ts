@@ -242,7 +242,7 @@ describe('the cache', () => {
         ),
       release: () => undefined,
     };
-    const large = new Large({ stat, memory, open: () => () => undefined }, file);
+    const large = new Large({ stat, memory, open: () => () => undefined, keepsFromMs: 0 }, file);
     large.hold();
     const readers = [large.reader(), large.reader(), large.reader()];
     const read = (reader: number, offset: number): Promise<Chunk> =>

@@ -1,6 +1,6 @@
 /** Many requests for one thing: one look at the volume, and nobody gets what is too old for them. */
 import { describe, expect, test } from '@jest/globals';
-import type { CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import type { CacheOptions } from '../../src/storage/cache/options.js';
 import type { StorageErrorCode } from '../../src/storage/storage.js';
 import { cacheOnVolume, get, MIB, open, requestFor, told } from '../support/fake_cache.js';
 

@@ -6,9 +6,10 @@ import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CachedStorage, CacheOptions } from '../../src/storage/cache/cached_storage.js';
+import type { CachedStorage } from '../../src/storage/cache/cached_storage.js';
 import type { Compressor } from '../../src/storage/cache/compressor.js';
 import { Item } from '../../src/storage/cache/lru.js';
+import type { CacheOptions } from '../../src/storage/cache/options.js';
 import type { Compression, Kept, KeptFile, Opened, OpenResult } from '../../src/storage/storage.js';
 import { cacheOnVolume, MIB, requestFor } from '../support/fake_cache.js';
 

@@ -32,7 +32,7 @@ const body: WorkerStatus = {
 };
 
 const toWorker: ToWorker[] = [
-  { type: 'start', number: 1, config: testConfig(), others: true },
+  { type: 'start', number: 1, config: testConfig(), graceMs: 700 },
   { type: 'drain', timeoutMs: 0 },
   { type: 'retire', timeoutMs: 1 },
   { type: 'reopen' },

@@ -5,6 +5,12 @@ import type { Flight } from './flights.js';
 
 export type Outcome = CacheNote['outcome'];
 
+export function giveBack({ chunk, file, folder }: Opened): void {
+  chunk?.release();
+  file?.release();
+  folder?.release();
+}
+
 /** Bytes that are not kept, lent to all who wait for them. */
 export function lendOnce(flight: Flight, opened: Opened): void {
   const { chunk, ...rest } = opened;

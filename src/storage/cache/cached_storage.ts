@@ -2,7 +2,6 @@
  * A volume with a memory in front of it. What is fresh is answered at once; anything else takes one look at the volume,
  * whoever else wants it meanwhile. See "The cache" in docs/architecture.md.
  */
-import type { Logger } from '../../observe/log.js';
 import type {
   Cancel,
   Chunk,
@@ -17,43 +16,17 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
-import { answerFrom, lendOnce, type Outcome } from './answers.js';
-import type { Compressor } from './compressor.js';
+import { answerFrom, giveBack, lendOnce, type Outcome } from './answers.js';
 import { type Content, type Found, keyOf, knownOf, leanStat, type Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter, waitedMs } from './flights.js';
-import { Large } from './large.js';
+import { isIdentical, Large } from './large.js';
 import type { Memory } from './memory.js';
-import { isIdentical, Shelf } from './shelf.js';
+import type { CacheOptions, CacheStats } from './options.js';
+import { doubtedUntil, isSame } from './settling.js';
+import { Shelf } from './shelf.js';
 import { Silence } from './silence.js';
 import { type Watch, Watches } from './watches.js';
-
-export interface CacheOptions {
-  readonly maxObjectBytes: number;
-  readonly validMs: number;
-  readonly negativeMs: number;
-  readonly staleIfErrorMs: number;
-  readonly requestTimeoutMs: number;
-  /** Whether what the volume says of changes counts. */
-  readonly invalidate: boolean;
-  /** Of all volumes together. */
-  readonly compressor: Compressor;
-  readonly log: Logger;
-}
-
-export interface CacheStats {
-  readonly entries: number;
-  readonly hits: number;
-  readonly misses: number;
-  /** Looks that showed that nothing had changed. */
-  readonly revalidated: number;
-  /** Answers that were given although the volume could not be asked. */
-  readonly stale: number;
-  /** Said by the volume of what is in the cache. */
-  readonly invalidations: number;
-  /** Found by a look, without the volume having said a word. */
-  readonly unannounced: number;
-}
 
 /** Failures that say nothing of the file: a copy may be served instead. */
 const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
@@ -249,7 +222,6 @@ export class CachedStorage implements Storage {
     }
     const opened = { ...result, stat: leanStat(result.stat) };
     const { candidate, stat, file, chunk } = opened;
-    this.#counts.misses += 1;
     if (before) this.#compare(flight, before, stat);
     if (stat.type === 'directory') {
       giveBack(opened);
@@ -269,8 +241,13 @@ export class CachedStorage implements Storage {
   /** All of the file came with the look. */
   #readWhole(flight: Flight, opened: Opened, chunk: Chunk): void {
     const { stat, candidate } = opened;
-    const same = this.#shelf.content(stat);
-    const content = same ?? this.#reserve(stat);
+    const there = this.#shelf.content(stat);
+    if (there && (!there.isDoubted || isSame(there, chunk))) {
+      chunk.release();
+      this.#foundAgain(flight, opened, there);
+      return;
+    }
+    const content = this.#reserve(flight, stat);
     if (!content) {
       this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, {
         ...opened,
@@ -278,9 +255,24 @@ export class CachedStorage implements Storage {
       });
       return;
     }
-    if (!same) content.bytes.set(chunk.bytes);
+    content.bytes.set(chunk.bytes);
     chunk.release();
-    this.#found(flight, { kind: 'file', candidate, stat: content.stat, content }, opened);
+    this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+  }
+
+  /** Bytes that are here already; those that were in doubt have proved right. */
+  #foundAgain(flight: Flight, opened: Opened, content: Content): void {
+    const { before } = flight;
+    const { candidate } = opened;
+    const { stat } = content;
+    content.wasRightAt(flight.sinceMs);
+    if (before?.alive === true && before.content === content && before.candidate === candidate) {
+      this.#counts.revalidated += 1;
+      this.#validate(before, flight, opened, stat.gfid);
+      this.#tell(flight, before, 'revalidated');
+    } else {
+      this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+    }
   }
 
   /** Only its first bytes came with the look. */
@@ -291,19 +283,19 @@ export class CachedStorage implements Storage {
   ): void {
     const { stat, candidate, file } = opened;
     const same = this.#shelf.content(stat);
-    if (same) {
+    if (same && !same.isDoubted) {
       giveBack(opened);
-      this.#found(flight, { kind: 'file', candidate, stat: same.stat, content: same }, opened);
+      this.#foundAgain(flight, opened, same);
       return;
     }
-    const content = this.#reserve(stat);
+    const content = this.#reserve(flight, stat);
     if (content) {
       this.#fill(flight, opened, content, request);
       return;
     }
     const there = this.#shelf.large(stat);
     if (there) file.release();
-    const large = there ?? this.#newLarge(stat, candidate, file, request);
+    const large = there ?? this.#newLarge(flight, opened, file, request);
     this.#found(flight, { kind: 'large', candidate, stat, large }, opened, opened);
   }
 
@@ -319,7 +311,13 @@ export class CachedStorage implements Storage {
     content.hold();
     const cancel = fill(opened, content.bytes, waitedMs, (error) => {
       if (!error) {
-        this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+        const there = this.#shelf.content(stat);
+        if (there && isSame(there, content)) {
+          this.#shelf.discard(content);
+          this.#foundAgain(flight, opened, there);
+        } else {
+          this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+        }
         content.release();
         return;
       }
@@ -341,25 +339,33 @@ export class CachedStorage implements Storage {
   }
 
   /** Takes over `file`. */
-  #newLarge(stat: Stat, candidate: number, file: OpenFile, request: OpenRequest): Large {
+  #newLarge(
+    flight: Flight,
+    { stat, candidate }: Opened,
+    file: OpenFile,
+    request: OpenRequest,
+  ): Large {
     const { root, candidates } = request;
+    const keepsFromMs = doubtedUntil(flight, stat);
     const path = candidates[candidate] ?? '';
     const open = (from: number, waitedMs: number, done: (result: OpenResult) => void): Cancel =>
       this.inner.open(
         { root, candidates: [path], body: true, listing: false, from, waitedMs },
         done,
       );
-    return new Large({ stat, memory: this.memory, open }, file);
+    return new Large({ stat, memory: this.memory, open, keepsFromMs }, file);
   }
 
   /** Room for a file that is to be kept whole; null: it is not. */
-  #reserve(stat: Stat): Content | null {
-    return stat.size > this.options.maxObjectBytes ? null : this.#shelf.reserve(stat);
+  #reserve(flight: Flight, stat: Stat): Content | null {
+    if (stat.size > this.options.maxObjectBytes) return null;
+    return this.#shelf.reserve(stat, doubtedUntil(flight, stat));
   }
 
   /** `once`: what came with the look and is not kept goes to those who wait. */
   #found(flight: Flight, found: Found, way: Way, once: Opened | null = null): void {
     const content = found.kind === 'file' ? found.content : null;
+    this.#counts.misses += 1;
     // Neither its own name nor what those do who are told makes room by it.
     content?.hold();
     const name = this.#shelf.make(flight.key, found);
@@ -381,7 +387,10 @@ export class CachedStorage implements Storage {
     const watches: Watch[] = (trail ?? []).map((gfid) => this.#watches.acquire(gfid));
     if (own !== null) watches.push(this.#watches.acquire(own));
     const wanted = name.found.kind === 'absent' ? negativeMs : validMs;
-    name.validated(watches, flight.look.at, flight.sinceMs - ageMs, wanted);
+    const sinceMs = flight.sinceMs - ageMs;
+    const doubtedMs = name.content?.isDoubted === true ? name.content.doubtedUntilMs : Infinity;
+    const validFor = Math.max(0, Math.min(wanted, doubtedMs - sinceMs));
+    name.validated(watches, flight.look.at, sinceMs, validFor);
   }
 
   /** What was known has changed. Had the volume said so? */
@@ -399,7 +408,6 @@ export class CachedStorage implements Storage {
   #failed(flight: Flight, error: StorageError): void {
     const { before } = flight;
     if (error.code === 'not-found') {
-      this.#counts.misses += 1;
       if (before && before.found.kind !== 'absent') this.#unsaid(flight, before);
       this.#found(flight, { kind: 'absent', errno: error.errno }, error);
       return;
@@ -486,10 +494,4 @@ export class CachedStorage implements Storage {
     }
     chunk?.release();
   }
-}
-
-function giveBack({ chunk, file, folder }: Opened): void {
-  chunk?.release();
-  file?.release();
-  folder?.release();
 }

@@ -29,11 +29,30 @@ export class Content extends Tenant implements Chunk {
   /** null: none has been wanted yet. */
   #variants: Variants | null = null;
 
+  #doubtedUntilMs: number;
+
+  /** `doubtedUntilMs`: what is read before that may not be so for good (settling.ts), though the stat stays; 0: it is. */
   constructor(
     readonly stat: Stat,
     private readonly ground: Ground,
+    doubtedUntilMs: number,
   ) {
     super(contentCost(stat.size));
+    this.#doubtedUntilMs = doubtedUntilMs;
+  }
+
+  /** Whether it must be read again, as it was read too soon after a change. */
+  get isDoubted(): boolean {
+    return this.#doubtedUntilMs > 0;
+  }
+
+  get doubtedUntilMs(): number {
+    return this.#doubtedUntilMs;
+  }
+
+  /** It was read again, and was the same. */
+  wasRightAt(nowMs: number): void {
+    if (nowMs >= this.#doubtedUntilMs) this.#doubtedUntilMs = 0;
   }
 
   get shared(): true {
@@ -161,6 +180,11 @@ export class Name extends Item implements KeptFile {
   lend(): Chunk {
     if (!this.content) throw new Error('it is not kept whole');
     return this.content.lend();
+  }
+
+  /** -1: it stands for nothing. */
+  get candidate(): number {
+    return this.#found.kind === 'absent' ? -1 : this.#found.candidate;
   }
 
   /** null: it stands for no file that is kept whole. */
@@ -326,6 +350,7 @@ export function knownOf(
 ): { readonly candidate: number; readonly stat: Stat } | null {
   if (!name || name.found.kind === 'absent' || name.found.kind === 'directory') return null;
   const { found } = name;
+  if (name.content?.isDoubted === true) return null;
   const enough = !body || found.kind === 'large' || found.content !== null || found.stat.size === 0;
   return enough ? { candidate: found.candidate, stat: found.stat } : null;
 }

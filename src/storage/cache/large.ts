@@ -54,17 +54,26 @@ export const sameVersion = (a: Stat, b: Stat): boolean =>
   a.mtimeSeconds === b.mtimeSeconds &&
   a.mtimeNanoseconds === b.mtimeNanoseconds;
 
+export const isIdentical = (a: Stat, b: Stat): boolean =>
+  sameVersion(a, b) &&
+  a.type === b.type &&
+  a.ctimeSeconds === b.ctimeSeconds &&
+  a.ctimeNanoseconds === b.ctimeNanoseconds;
+
 export interface LargeOptions {
   readonly stat: Stat;
   readonly memory: Memory;
   /** Opens the file by its name, to be read from `from` on. */
   readonly open: (from: number, waitedMs: number, done: (result: OpenResult) => void) => Cancel;
+  /** In milliseconds of performance.now(): what is read before may not be so for good, and is not kept. */
+  readonly keepsFromMs: number;
 }
 
 export class Large {
   readonly stat: Stat;
   readonly #memory: Memory;
   readonly #open: LargeOptions['open'];
+  readonly #keepsFromMs: number;
   readonly #blocks = new Map<number, Block>();
   readonly #loading = new Map<number, Wanted[]>();
   /** Which reader wanted a part last. */
@@ -78,10 +87,11 @@ export class Large {
   #dead = false;
 
   /** Takes over `file`, which may be null. */
-  constructor({ stat, memory, open }: LargeOptions, file: OpenFile | null) {
+  constructor({ stat, memory, open, keepsFromMs }: LargeOptions, file: OpenFile | null) {
     this.stat = stat;
     this.#memory = memory;
     this.#open = open;
+    this.#keepsFromMs = keepsFromMs;
     this.#file = file;
     this.#rest();
   }
@@ -156,7 +166,8 @@ export class Large {
   #isKept(reader: number, index: number): boolean {
     if (this.#blocks.has(index) || this.#loading.has(index)) return true;
     const other = this.#wanted.get(index);
-    return other !== undefined && other !== reader && !this.#dead;
+    if (other === undefined || other === reader || this.#dead) return false;
+    return performance.now() >= this.#keepsFromMs;
   }
 
   #read(reader: number, offset: number, length: number, done: Done, waitedMs: number): void {

@@ -1,16 +1,10 @@
 /** What one volume has in the cache, by name and by gfid. */
 import type { Stat } from '../storage.js';
 import { Content, type Found, type Ground, inOnePiece, Name } from './entries.js';
-import { type Large, sameVersion } from './large.js';
+import { isIdentical, type Large, sameVersion } from './large.js';
 import type { Memory } from './memory.js';
 import type { Workshop } from './variants.js';
 import type { Watches } from './watches.js';
-
-export const isIdentical = (a: Stat, b: Stat): boolean =>
-  sameVersion(a, b) &&
-  a.type === b.type &&
-  a.ctimeSeconds === b.ctimeSeconds &&
-  a.ctimeNanoseconds === b.ctimeNanoseconds;
 
 export class Shelf {
   readonly #names = new Map<string, Name>();
@@ -69,9 +63,9 @@ export class Shelf {
     return content && isIdentical(content.stat, stat) ? content : null;
   }
 
-  /** Room for a file that is to be kept whole, whose bytes are still to come; null: there is none. */
-  reserve(stat: Stat): Content | null {
-    const content = new Content(stat, this.#ground);
+  /** Room for a file that is to be kept whole, whose bytes are still to come; null: there is none. `doubtedUntilMs`: or 0. */
+  reserve(stat: Stat, doubtedUntilMs: number): Content | null {
+    const content = new Content(stat, this.#ground, doubtedUntilMs);
     return this.memory.houseObject(content, stat.size, performance.now()) ? content : null;
   }
 
