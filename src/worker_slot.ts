@@ -37,6 +37,8 @@ export function restartDelay(deaths: number, timing: RestartTiming): number {
 const FAILED_EXIT_MS = 2000;
 const STATUS_MS = 1000;
 const LAST_MESSAGE_MS = 500;
+/** How long the successor of one that died may take to listen while clients wait for it. */
+const LISTEN_MS = 15_000;
 
 /** Milliseconds. How long a worker waits for its volumes before it listens. */
 const GRACE_MS = {
@@ -173,6 +175,7 @@ export class WorkerSlot {
     worker.once('exit', (code: number | null, signal: string | null) =>
       afterLastMessage(worker, () => this.#ended(life, code, signal)),
     );
+    if (this.#left.size > 0 && !this.#options.areSocketsShared()) this.#awaitIt(life);
     // Without a process there is no exit. With one, this is a message that could not be sent to a dead worker.
     worker.on('error', (e: Error) => {
       if (worker.process.pid === undefined && this.#life === life) {
@@ -181,6 +184,16 @@ export class WorkerSlot {
         this.#died(`could not be forked (${errnoOf(e)})`);
       }
     });
+  }
+
+  /** Clients wait for it on the sockets of the one that died; after a second death they wait no more. */
+  #awaitIt(life: Life): void {
+    const late = (): void => {
+      if (this.#life !== life || this.#left.size === 0) return;
+      life.failure = `did not listen within ${seconds(LISTEN_MS)}`;
+      life.worker.process.kill('SIGKILL');
+    };
+    setTimeout(late, LISTEN_MS).unref();
   }
 
   /** What the worker listens on, as long as it is to accept. */
@@ -217,6 +230,7 @@ export class WorkerSlot {
   kill(): void {
     this.#isStopping = true;
     if (this.#timer) clearTimeout(this.#timer);
+    this.#closeLeft();
     this.#life?.worker.process.kill('SIGKILL');
   }
 
@@ -327,10 +341,11 @@ export class WorkerSlot {
     this.#options.ledger.died(life.worker.id);
     if (this.#life !== life) return;
     this.#life = null;
-    if (life.sockets.size > 0) {
-      this.#closeLeft();
-      this.#left = life.sockets;
+    for (const [key, socket] of life.sockets) {
+      this.#left.get(key)?.close();
+      this.#left.set(key, socket);
     }
+    life.sockets.clear();
     const cause = signal === null ? `exited with status ${code}` : `was killed by ${signal}`;
     if (this.#isStopping) {
       this.#closeLeft();
@@ -350,6 +365,7 @@ export class WorkerSlot {
 
   #died(cause: string): void {
     if (this.#isStopping) {
+      this.#closeLeft();
       this.#gone({ finished: 0, cut: 0, inOrder: true });
       return;
     }

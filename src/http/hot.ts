@@ -109,7 +109,10 @@ function keyOf(url: string, host: string, acceptEncoding: string): string {
 const ODD = Has.ifMatch | Has.ifUnmodifiedSince | Has.contentLength | Has.transferEncoding;
 const UNCHANGED = Has.ifNoneMatch | Has.ifModifiedSince;
 
-/** What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. `fields`: see `Has`. */
+/**
+ * What a GET gets: the whole file, the head of a 304, or, as null, what only the long way can say. `fields`: see `Has`. What is
+ * remembered must be alive.
+ */
 export function decide(
   answer: HotAnswer,
   req: HttpRequest,

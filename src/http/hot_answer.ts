@@ -22,14 +22,15 @@ export function answerHot(
   const url = req.getUrl();
   const answer = hot.find(req, url, fields);
   if (answer === undefined || site.draining) return false;
+  if (!answer.remembered.alive) {
+    hot.drop(answer, req, url, fields);
+    return false;
+  }
   const decision = decide(answer, req, fields);
   if (decision === null) return false;
   const nowMs = performance.now();
-  if (!answer.remembered.take(nowMs)) {
-    // A look may show that it has not changed: then it is the answer again.
-    if (!answer.remembered.alive) hot.drop(answer, req, url, fields);
-    return false;
-  }
+  // A look may show that it has not changed: then it is the answer again.
+  if (!answer.remembered.take(nowMs)) return false;
   site.counters.total += 1;
   const { accessLog } = site;
   const line = accessLog && {

@@ -30,7 +30,7 @@ export interface GfserveOptions {
 }
 
 /** Of what it logs: a worker is started anew at once, so that its crash may show in one lost answer only. */
-const CRASH = /.*was killed by SIG(SEGV|ABRT|BUS|ILL|FPE).*/;
+const CRASH = /.*(was killed by SIG(SEGV|ABRT|BUS|ILL|FPE)|met a bug).*/;
 
 export interface Exit {
   readonly code: number | null;

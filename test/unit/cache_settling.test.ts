@@ -119,7 +119,7 @@ describe.each(KINDS)('a file %s', (_, size) => {
     expect(wasKnown(volume)).toBe(true);
   });
 
-  test('is not held for right by who only wants its stat', async () => {
+  test('is read again also for who only wants its stat, and kept', async () => {
     const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
     volume.changedSeconds = nowSeconds();
     volume.write('/a', MIXED(size));
@@ -127,6 +127,38 @@ describe.each(KINDS)('a file %s', (_, size) => {
     volume.storeLate('/a', NEW(size));
     advance(1_001);
     await open(cache, requestFor('/a', { body: false }));
+    expect(await first(cache)).toBe('newn hit');
+    expect(volume.lent).toBe(0);
+    volume.failure = 'down';
+    advance(1_001);
+    expect(await first(cache)).toBe('newn stale');
+  });
+
+  test('is read again where who saw it change wanted its stat only', async () => {
+    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
+    volume.write('/a', 'x'.repeat(size));
+    await open(cache, requestFor('/a', { body: false }));
+    advance(1_001);
+    volume.write('/a', MIXED(size), true);
+    await open(cache, requestFor('/a', { body: false }));
+    expect(await first(cache)).toBe('oldn miss');
+    volume.storeLate('/a', NEW(size));
+    advance(1_001);
+    expect(await first(cache)).toBe('newn miss');
+  });
+
+  test('that changes while the look is under way is doubted from its end on', async () => {
+    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
+    volume.delayMs = 20;
+    volume.changedSeconds = nowSeconds() + 8;
+    volume.write('/a', MIXED(size));
+    const slow = first(cache);
+    advance(8_000);
+    expect(await slow).toBe('oldn miss');
+    advance(9_000);
+    expect(await first(cache)).toBe('oldn revalidated');
+    volume.storeLate('/a', NEW(size));
+    advance(1_001);
     expect(await first(cache)).toBe('newn miss');
   });
 

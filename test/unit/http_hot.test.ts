@@ -203,6 +203,10 @@ describe('a file that has to be looked at again', () => {
     const hot = new HotAnswers({ host: false, acceptEncoding: false, log: false });
     const volatile: Kept = {
       ...kept,
+      get stat(): Stat {
+        if (!changing.alive) throw new Error('what is not there has no stat');
+        return stat;
+      },
       get alive() {
         return changing.alive;
       },
@@ -240,7 +244,9 @@ describe('a file that has to be looked at again', () => {
   });
 
   test('is dropped once it is another', () => {
-    const { hot, isAnswered } = answering({ fresh: false, alive: false });
+    const state = { fresh: true, alive: true };
+    const { hot, isAnswered } = answering(state);
+    Object.assign(state, { fresh: false, alive: false });
     expect(isAnswered()).toBe(false);
     expect(hot.count).toBe(0);
   });

@@ -1,9 +1,18 @@
 /** From what is known to what those who ask are told. */
-import type { CacheNote, Opened, OpenRequest, OpenResult } from '../storage.js';
+import type { CacheNote, Opened, OpenRequest, OpenResult, StorageError } from '../storage.js';
 import type { Name } from './entries.js';
 import type { Flight } from './flights.js';
 
 export type Outcome = CacheNote['outcome'];
+
+/** Failures that say nothing of the file: a copy may be served instead. */
+export const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
+  'connecting',
+  'down',
+  'busy',
+  'timeout',
+  'io',
+]);
 
 export function giveBack({ chunk, file, folder }: Opened): void {
   chunk?.release();

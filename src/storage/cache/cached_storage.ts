@@ -16,26 +16,17 @@ import type {
   StorageEvent,
   SymlinkPolicy,
 } from '../storage.js';
-import { answerFrom, giveBack, lendOnce, type Outcome } from './answers.js';
+import { answerFrom, giveBack, lendOnce, NO_WORD, type Outcome } from './answers.js';
 import { type Content, type Found, keyOf, knownOf, leanStat, type Name } from './entries.js';
 import { fill } from './fill.js';
 import { type Flight, Flights, type Waiter, waitedMs } from './flights.js';
 import { isIdentical, Large } from './large.js';
 import type { Memory } from './memory.js';
 import type { CacheOptions, CacheStats } from './options.js';
-import { doubtedUntil, isSame } from './settling.js';
+import { isSame, Settling } from './settling.js';
 import { Shelf } from './shelf.js';
 import { Silence } from './silence.js';
 import { type Watch, Watches } from './watches.js';
-
-/** Failures that say nothing of the file: a copy may be served instead. */
-const NO_WORD: ReadonlySet<StorageError['code']> = new Set([
-  'connecting',
-  'down',
-  'busy',
-  'timeout',
-  'io',
-]);
 
 /** How old a look at a folder may be that a look at a file in it rests on; that much less is the file valid. */
 const MOST_TRUST_MS = 1_000;
@@ -54,6 +45,7 @@ export class CachedStorage implements Storage {
   readonly #watches = new Watches();
   readonly #shelf: Shelf;
   readonly #silence: Silence;
+  readonly #settling = new Settling();
   readonly #counts = { hits: 0, misses: 0, revalidated: 0, stale: 0, invalidations: 0 };
 
   constructor(
@@ -166,11 +158,14 @@ export class CachedStorage implements Storage {
   }
 
   #launch(key: string, first: Waiter): Flight {
-    const { request } = first;
+    const before = this.#shelf.get(key) ?? null;
+    // Nobody is to take a body for right of which only the stat was looked at.
+    const body = first.request.body || before?.content?.isDoubted === true;
+    const request = { ...first.request, body };
     const flight: Flight = {
       key,
-      body: request.body,
-      before: this.#shelf.get(key) ?? null,
+      body,
+      before,
       look: this.#watches.begin(),
       sinceMs: first.joinedMs,
       waiters: new Set([first]),
@@ -247,6 +242,7 @@ export class CachedStorage implements Storage {
       this.#foundAgain(flight, opened, there);
       return;
     }
+    if (there) this.#settling.saw(stat.gfid);
     const content = this.#reserve(flight, stat);
     if (!content) {
       this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, {
@@ -316,6 +312,8 @@ export class CachedStorage implements Storage {
           this.#shelf.discard(content);
           this.#foundAgain(flight, opened, there);
         } else {
+          if (there) this.#settling.saw(stat.gfid);
+          content.doubt(this.#settling.doubtedUntil(stat, flight.sinceMs));
           this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
         }
         content.release();
@@ -323,6 +321,7 @@ export class CachedStorage implements Storage {
       }
       content.release();
       this.#shelf.discard(content);
+      if (error.code === 'changed') this.#settling.saw(stat.gfid);
       if (error.code === 'changed' && flight.changes < MOST_CHANGES) {
         flight.changes += 1;
         flight.before = null;
@@ -346,7 +345,7 @@ export class CachedStorage implements Storage {
     request: OpenRequest,
   ): Large {
     const { root, candidates } = request;
-    const keepsFromMs = doubtedUntil(flight, stat);
+    const keepsFromMs = this.#settling.doubtedUntil(stat, flight.sinceMs);
     const path = candidates[candidate] ?? '';
     const open = (from: number, waitedMs: number, done: (result: OpenResult) => void): Cancel =>
       this.inner.open(
@@ -359,7 +358,7 @@ export class CachedStorage implements Storage {
   /** Room for a file that is to be kept whole; null: it is not. */
   #reserve(flight: Flight, stat: Stat): Content | null {
     if (stat.size > this.options.maxObjectBytes) return null;
-    return this.#shelf.reserve(stat, doubtedUntil(flight, stat));
+    return this.#shelf.reserve(stat, this.#settling.doubtedUntil(stat, flight.sinceMs));
   }
 
   /** `once`: what came with the look and is not kept goes to those who wait. */
@@ -396,7 +395,10 @@ export class CachedStorage implements Storage {
   /** What was known has changed. Had the volume said so? */
   #compare(flight: Flight, before: Name, stat: Stat): void {
     const { found } = before;
-    if (found.kind !== 'absent' && isIdentical(found.stat, stat)) return;
+    if (found.kind !== 'absent') {
+      if (isIdentical(found.stat, stat)) return;
+      if (found.stat.gfid === stat.gfid) this.#settling.saw(stat.gfid);
+    }
     this.#unsaid(flight, before);
   }
 

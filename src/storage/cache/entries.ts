@@ -50,6 +50,10 @@ export class Content extends Tenant implements Chunk {
     return this.#doubtedUntilMs;
   }
 
+  doubt(untilMs: number): void {
+    this.#doubtedUntilMs = untilMs;
+  }
+
   /** It was read again, and was the same. */
   wasRightAt(nowMs: number): void {
     if (nowMs >= this.#doubtedUntilMs) this.#doubtedUntilMs = 0;
