@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SETTLING_MS } from '../../src/storage/cache/settling.js';
 import { get, sha256 } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { CHANGES, Freshness } from '../support/freshness.js';
@@ -189,6 +190,8 @@ test('what is being sent stays what it was while others take the room around it'
   for (let file = 0; file < FILES; file++) {
     await writeFile(join(mount, 'room', `${file}`), Buffer.alloc(SIZE, file));
   }
+  // No part is kept of what has just been written.
+  await sleep(SETTLING_MS);
   // A large file's parts, of 256 KiB, lie in the same regions as the small files.
   const cache = 'size = 32M\nmax-object = 200K\nvalid = 10m\nnegative = 10m';
   const server = await Gfserve.start({ config: config('told', cache) });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SETTLING_MS } from '../../src/storage/cache/settling.js';
 import { type Answer, get } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
 import { Gfserve, until } from '../support/gfserve.js';
@@ -348,6 +349,9 @@ test('a file that changes is compressed anew', async () => {
 });
 
 describe('what is fresh in the cache', () => {
+  // Until then each is looked at once more.
+  beforeAll(() => sleep(SETTLING_MS + 500), 30_000);
+
   const from = (path: string, headers: Record<string, string>): Promise<Answer> =>
     get(lasting.port, path, { headers });
 

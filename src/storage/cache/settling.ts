@@ -7,7 +7,7 @@
 import type { Stat } from '../storage.js';
 
 /** Milliseconds after its last change from which on a file is taken to be what its stat says. */
-const SETTLING_MS = 10_000;
+export const SETTLING_MS = 10_000;
 /** So many are remembered that were seen to change. */
 const MOST = 4_096;
 
