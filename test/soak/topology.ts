@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster/cluster.js';
-import { changeBricks, untilMigrated } from '../support/cluster/migration.js';
+import { changeBricks, MigrationFailed, untilMigrated } from '../support/cluster/migration.js';
 import { COPIES, SPREAD } from './world.js';
 
 const MIGRATION_MS = 180_000;
@@ -61,8 +61,13 @@ export class Topology {
       await changeBricks(cluster, 'add-brick', SPREAD, brick, 'force');
       this.#added = brick;
       await cluster.gluster('volume', 'rebalance', SPREAD, 'start', 'force');
-      // Seen to hang while files are renamed; what it has not moved is found where it is.
-      const isDone = await untilMigrated(cluster, MIGRATION_MS, 'rebalance', SPREAD, 'status');
+      // Seen to hang, and to give up, while files are renamed; what it has not moved is found where it is.
+      const status = untilMigrated(cluster, MIGRATION_MS, 'rebalance', SPREAD, 'status');
+      const isDone = await status.catch((error: unknown) => {
+        if (error instanceof MigrationFailed) return null;
+        throw error;
+      });
+      if (isDone === null) return `add-brick to ${SPREAD}, the rebalance gave up`;
       if (!isDone) await cluster.gluster('volume', 'rebalance', SPREAD, 'stop');
       return `add-brick to ${SPREAD}, ${isDone ? 'rebalanced' : 'not rebalanced in time'}`;
     }

@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.js';
 
+export class MigrationFailed extends Error {}
+
 /** How often what may fail by chance is tried. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 500;
@@ -24,6 +26,7 @@ export async function changeBricks(cluster: Cluster, ...args: readonly string[])
 /**
  * Waits until files have moved: `command` asks for the status, such as `rebalance VOLUME status`. glusterd may fail to say
  * while the process that moves them starts or ends. false: not within that time.
+ * Throws MigrationFailed where that process has given up.
  */
 export async function untilMigrated(
   cluster: Cluster,
@@ -35,7 +38,7 @@ export async function untilMigrated(
     const xml = await cluster.gluster('volume', ...command, '--xml').catch(() => '');
     // In the summary over all nodes.
     const status = /<aggregate>[\s\S]*<statusStr>(.*?)<\/statusStr>/.exec(xml)?.[1] ?? '';
-    if (status === 'failed') throw new Error(`volume ${command.join(' ')}: failed`);
+    if (status === 'failed') throw new MigrationFailed(`volume ${command.join(' ')}: failed`);
     if (status === 'completed') return true;
     await sleep(PAUSE_MS);
   }
