@@ -32,6 +32,9 @@ export interface GfserveOptions {
 /** Of what it logs: a worker is started anew at once, so that its crash may show in one lost answer only. */
 const CRASH = /.*(was killed by SIG(SEGV|ABRT|BUS|ILL|FPE)|met a bug).*/;
 
+/** For busy machines: it takes a second. */
+const READY_MS = 60_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -162,7 +165,12 @@ export class Gfserve {
     void this.exited.then(() => {
       gone = true;
     });
-    await until('gfserve is ready', 15_000, () => gone || /ready: /.test(this.#log));
+    try {
+      await until('gfserve is ready', READY_MS, () => gone || /ready: /.test(this.#log));
+    } catch (error) {
+      this.child.kill('SIGKILL');
+      throw new Error(`${String(error)}\n${this.#log}`);
+    }
     if (gone) throw new Error(`gfserve ended at start:\n${this.#log}`);
   }
 
