@@ -59,11 +59,7 @@ export interface DrainResult {
 /** The workers 1 to `server.workers` of one configuration, kept alive. */
 export class WorkerPool implements Partner {
   readonly config: Config;
-  /**
-   * During a reload or an upgrade who listens on the same sockets: the one whose place this one takes, or that takes this
-   * one's. null as soon as that is over, or each would hold all that came before.
-   */
-  partner: Partner | null;
+  #partner: Partner | null;
   readonly #options: Omit<PoolOptions, 'predecessor'>;
   readonly #isSuccessor: boolean;
   readonly #slots: readonly WorkerSlot[];
@@ -74,7 +70,7 @@ export class WorkerPool implements Partner {
 
   constructor(options: PoolOptions) {
     const { predecessor, ...rest } = options;
-    this.partner = predecessor;
+    this.#partner = predecessor;
     this.#isSuccessor = predecessor !== null;
     this.#options = rest;
     const { config, workerFile, log, timing = RESTART_TIMING, ledger, events } = rest;
@@ -99,6 +95,19 @@ export class WorkerPool implements Partner {
           onWorn: (ended) => rest.onWorn(i + 1, ended),
         }),
     );
+  }
+
+  /**
+   * During a reload or an upgrade who listens on the same sockets: the one whose place this one takes, or that takes this
+   * one's. null as soon as that is over, or each would hold all that came before.
+   */
+  get partner(): Partner | null {
+    return this.#partner;
+  }
+
+  set partner(partner: Partner | null) {
+    this.#partner = partner;
+    if (partner === null) for (const slot of this.#slots) slot.unshare();
   }
 
   get readyCount(): number {

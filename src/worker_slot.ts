@@ -175,7 +175,7 @@ export class WorkerSlot {
     worker.once('exit', (code: number | null, signal: string | null) =>
       afterLastMessage(worker, () => this.#ended(life, code, signal)),
     );
-    if (this.#left.size > 0 && !this.#options.areSocketsShared()) this.#awaitIt(life);
+    this.#awaitIt(life);
     // Without a process there is no exit. With one, this is a message that could not be sent to a dead worker.
     worker.on('error', (e: Error) => {
       if (worker.process.pid === undefined && this.#life === life) {
@@ -190,10 +190,19 @@ export class WorkerSlot {
   #awaitIt(life: Life): void {
     const late = (): void => {
       if (this.#life !== life || this.#left.size === 0) return;
+      if (this.#options.areSocketsShared()) {
+        this.#awaitIt(life);
+        return;
+      }
       life.failure = `did not listen within ${seconds(LISTEN_MS)}`;
       life.worker.process.kill('SIGKILL');
     };
     setTimeout(late, LISTEN_MS).unref();
+  }
+
+  /** Nobody else uses its sockets any more: none is kept for a worker that is only to come after a while. */
+  unshare(): void {
+    if (!this.#life && this.#deaths > 1) this.#closeLeft();
   }
 
   /** What the worker listens on, as long as it is to accept. */

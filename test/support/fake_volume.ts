@@ -32,6 +32,8 @@ export class FakeVolume implements Storage {
   lent = 0;
   /** What every call answers, instead of what is there. */
   failure: StorageErrorCode | null = null;
+  /** What every read of an open file answers. */
+  readFailure: StorageErrorCode | null = null;
   /** How long a call takes. */
   delayMs = 0;
   /** When files that are written from now on say that they have changed; long ago. */
@@ -149,7 +151,7 @@ export class FakeVolume implements Storage {
     return {
       read: (offset, length, done) => {
         this.reads.push([offset, length]);
-        const { failure } = this;
+        const failure = this.failure ?? this.readFailure;
         setTimeout(() => {
           if (failure !== null) done(failed(failure));
           else done({ ok: true, chunk: this.#chunk(file.bytes.subarray(offset, offset + length)) });

@@ -23,6 +23,8 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
+type World = ReturnType<typeof cacheOnVolume>;
+
 const nowSeconds = (): number => Date.now() / 1000;
 const wasKnown = ({ opens }: FakeVolume): boolean => (opens.at(-1)?.known ?? null) !== null;
 
@@ -36,6 +38,14 @@ const KINDS = [
 const MIXED = (size: number): Buffer => Buffer.from(`old${'n'.repeat(size - 3)}`);
 const NEW = (size: number): Buffer => Buffer.from(`new${'n'.repeat(size - 3)}`);
 
+/** A cache in front of a volume whose file `/a` was last changed so long ago, and is looked at again each second. */
+function young(size: number, agoSeconds = 0, content = MIXED(size)) {
+  const world = cacheOnVolume({ validMs: 1_000 });
+  world.volume.changedSeconds = nowSeconds() - agoSeconds;
+  world.volume.write('/a', content);
+  return world;
+}
+
 const first = async (cache: CachedStorage): Promise<string> => {
   const [, text = '', outcome] = (await get(cache, '/a')).split(' ');
   return `${text.slice(0, 4)} ${outcome}`;
@@ -43,9 +53,7 @@ const first = async (cache: CachedStorage): Promise<string> => {
 
 describe.each(KINDS)('a file %s', (_, size) => {
   test('is read again as long as its last change is young, then once more, and from then on known', async () => {
-    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
-    volume.changedSeconds = nowSeconds();
-    volume.write('/a', MIXED(size));
+    const { volume, cache } = young(size);
     expect(await first(cache)).toBe('oldn miss');
     volume.storeLate('/a', NEW(size));
     expect(await first(cache)).toBe('oldn hit');
@@ -107,9 +115,7 @@ describe.each(KINDS)('a file %s', (_, size) => {
   });
 
   test('of the future is one of a client whose clock is fast: it settles all the same', async () => {
-    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
-    volume.changedSeconds = nowSeconds() + 1_000_000;
-    volume.write('/a', NEW(size));
+    const { volume, cache } = young(size, -1_000_000, NEW(size));
     await first(cache);
     advance(10_001);
     expect(await first(cache)).toBe('newn revalidated');
@@ -120,9 +126,7 @@ describe.each(KINDS)('a file %s', (_, size) => {
   });
 
   test('is read again also for who only wants its stat, and kept', async () => {
-    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
-    volume.changedSeconds = nowSeconds();
-    volume.write('/a', MIXED(size));
+    const { volume, cache } = young(size);
     await first(cache);
     volume.storeLate('/a', NEW(size));
     advance(1_001);
@@ -147,6 +151,27 @@ describe.each(KINDS)('a file %s', (_, size) => {
     expect(await first(cache)).toBe('newn miss');
   });
 
+  test.each([
+    ['was missing', ({ cache }: World) => first(cache)],
+    [
+      'was another one',
+      async ({ volume, cache }: World) => {
+        volume.write('/a', 'x'.repeat(size));
+        await first(cache);
+      },
+    ],
+  ])('is read again where it %s before, by a client whose clock is slow', async (_what, before) => {
+    const world = cacheOnVolume({ validMs: 1_000, negativeMs: 1_000 });
+    const { volume, cache } = world;
+    await before(world);
+    advance(1_001);
+    volume.write('/a', MIXED(size));
+    expect(await first(cache)).toBe('oldn miss');
+    volume.storeLate('/a', NEW(size));
+    advance(1_001);
+    expect(await first(cache)).toBe('newn miss');
+  });
+
   test('that changes while the look is under way is doubted from its end on', async () => {
     const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
     volume.delayMs = 20;
@@ -163,9 +188,7 @@ describe.each(KINDS)('a file %s', (_, size) => {
   });
 
   test('whose change is old is known at the next look', async () => {
-    const { volume, cache } = cacheOnVolume({ validMs: 1_000 });
-    volume.changedSeconds = nowSeconds() - 10.5;
-    volume.write('/a', NEW(size));
+    const { volume, cache } = young(size, 10.5, NEW(size));
     await first(cache);
     advance(1_001);
     expect(await first(cache)).toBe('newn revalidated');
@@ -202,4 +225,36 @@ test('of one that is kept in parts none is kept before it has settled', async ()
   advance(10_001);
   for (let i = 0; i < 4; i++) await read();
   expect(volume.reads.length - before).toBeLessThan(4);
+});
+
+test('who only wants the stat gets it, however often the file changes while it is read', async () => {
+  const size = 700 * 1024;
+  const { volume, cache } = young(size);
+  await first(cache);
+  advance(1_001);
+  volume.readFailure = 'changed';
+  const result = await open(cache, requestFor('/a', { body: false }));
+  expect(result).toMatchObject({ ok: true, stat: { size } });
+  expect(await open(cache, requestFor('/a'))).toMatchObject({ ok: false, code: 'changed' });
+  // The reads that were under way beside the one that failed.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(volume.lent).toBe(0);
+});
+
+test('what another look has proved is not replaced by what was read before', async () => {
+  const size = 700 * 1024;
+  const { volume, cache } = young(size, 9);
+  volume.delayMs = 40;
+  // Under another name of the same file, which begins while it is young and ends last.
+  const early = open(cache, requestFor('/a', { candidates: ['/none', '/a'] }));
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  volume.storeLate('/a', NEW(size));
+  advance(1_500);
+  volume.delayMs = 1;
+  expect(await first(cache)).toBe('newn miss');
+  const result = await early;
+  if (!result.ok || !result.chunk) throw new Error('no body');
+  expect(Buffer.from(result.chunk.bytes).toString('latin1', 0, 4)).toBe('newn');
+  result.chunk.release();
+  expect(await first(cache)).toBe('newn hit');
 });

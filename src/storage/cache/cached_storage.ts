@@ -242,17 +242,21 @@ export class CachedStorage implements Storage {
       this.#foundAgain(flight, opened, there);
       return;
     }
-    if (there) this.#settling.saw(stat.gfid);
-    const content = this.#reserve(flight, stat);
+    const content = this.#reserve(stat);
     if (!content) {
-      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, {
-        ...opened,
-        chunk,
-      });
+      this.#found(flight, { kind: 'file', candidate, stat, content: null }, opened, opened);
       return;
     }
     content.bytes.set(chunk.bytes);
     chunk.release();
+    this.#foundAnew(flight, opened, content, there);
+  }
+
+  /** Bytes that have just been read; `there`: others, that had been read of the same version and were in doubt. */
+  #foundAnew(flight: Flight, opened: Opened, content: Content, there: Content | null): void {
+    const { stat, candidate } = opened;
+    if (there) this.#settling.saw(stat.gfid);
+    content.doubtedUntilMs = this.#settling.doubtedUntil(stat, flight.sinceMs);
     this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
   }
 
@@ -262,7 +266,8 @@ export class CachedStorage implements Storage {
     const { candidate } = opened;
     const { stat } = content;
     content.wasRightAt(flight.sinceMs);
-    if (before?.alive === true && before.content === content && before.candidate === candidate) {
+    // One that has ended has no content.
+    if (before?.content === content && before.candidate === candidate) {
       this.#counts.revalidated += 1;
       this.#validate(before, flight, opened, stat.gfid);
       this.#tell(flight, before, 'revalidated');
@@ -284,7 +289,7 @@ export class CachedStorage implements Storage {
       this.#foundAgain(flight, opened, same);
       return;
     }
-    const content = this.#reserve(flight, stat);
+    const content = this.#reserve(stat);
     if (content) {
       this.#fill(flight, opened, content, request);
       return;
@@ -302,19 +307,18 @@ export class CachedStorage implements Storage {
     content: Content,
     request: OpenRequest,
   ): void {
-    const { stat, candidate } = opened;
+    const { stat } = opened;
     const waitedMs = (request.waitedMs ?? 0) + performance.now() - flight.sinceMs;
     content.hold();
     const cancel = fill(opened, content.bytes, waitedMs, (error) => {
       if (!error) {
         const there = this.#shelf.content(stat);
-        if (there && isSame(there, content)) {
+        // What another look has proved meanwhile is newer than what this one began to read.
+        if (there && (!there.isDoubted || isSame(there, content))) {
           this.#shelf.discard(content);
           this.#foundAgain(flight, opened, there);
         } else {
-          if (there) this.#settling.saw(stat.gfid);
-          content.doubt(this.#settling.doubtedUntil(stat, flight.sinceMs));
-          this.#found(flight, { kind: 'file', candidate, stat, content }, opened);
+          this.#foundAnew(flight, opened, content, there);
         }
         content.release();
         return;
@@ -324,6 +328,7 @@ export class CachedStorage implements Storage {
       if (error.code === 'changed') this.#settling.saw(stat.gfid);
       if (error.code === 'changed' && flight.changes < MOST_CHANGES) {
         flight.changes += 1;
+        if (flight.before) this.#shelf.forget(flight.before);
         flight.before = null;
         this.#look(flight, request);
       } else {
@@ -356,9 +361,8 @@ export class CachedStorage implements Storage {
   }
 
   /** Room for a file that is to be kept whole; null: it is not. */
-  #reserve(flight: Flight, stat: Stat): Content | null {
-    if (stat.size > this.options.maxObjectBytes) return null;
-    return this.#shelf.reserve(stat, this.#settling.doubtedUntil(stat, flight.sinceMs));
+  #reserve(stat: Stat): Content | null {
+    return stat.size > this.options.maxObjectBytes ? null : this.#shelf.reserve(stat);
   }
 
   /** `once`: what came with the look and is not kept goes to those who wait. */
@@ -395,10 +399,9 @@ export class CachedStorage implements Storage {
   /** What was known has changed. Had the volume said so? */
   #compare(flight: Flight, before: Name, stat: Stat): void {
     const { found } = before;
-    if (found.kind !== 'absent') {
-      if (isIdentical(found.stat, stat)) return;
-      if (found.stat.gfid === stat.gfid) this.#settling.saw(stat.gfid);
-    }
+    if (found.kind !== 'absent' && isIdentical(found.stat, stat)) return;
+    // What has ended says nothing.
+    if (before.alive) this.#settling.saw(stat.gfid);
     this.#unsaid(flight, before);
   }
 
@@ -414,7 +417,7 @@ export class CachedStorage implements Storage {
       this.#found(flight, { kind: 'absent', errno: error.errno }, error);
       return;
     }
-    if (NO_WORD.has(error.code) && before?.alive === true && this.#mayBeStale(before)) {
+    if (NO_WORD.has(error.code) && before?.mayBeStale(this.options.staleIfErrorMs) === true) {
       this.#tell(flight, before, 'stale', error);
       return;
     }
@@ -426,20 +429,16 @@ export class CachedStorage implements Storage {
     for (const waiter of flight.waiters) this.#refuse(flight, waiter, error, nowMs);
   }
 
-  #mayBeStale(name: Name): boolean {
-    if (name.found.kind === 'absent') return false;
-    return performance.now() - name.validatedMs <= this.options.staleIfErrorMs;
-  }
-
   /**
    * Who joined a look late has time left when it has none any more: it is tried again for those. And what it said of the file
-   * was not kept, so it says nothing to who came after it began.
+   * was not kept, so it says nothing to who came after it began. Who only wants the stat need not have a file hold still.
    */
   #refuse(flight: Flight, waiter: Waiter, error: StorageError, nowMs: number): void {
-    const { joinedMs, done } = waiter;
+    const { request, joinedMs, done } = waiter;
     const leftMs = this.options.requestTimeoutMs - waitedMs(waiter, nowMs);
     const late = joinedMs > flight.sinceMs;
-    const again = error.code === 'timeout' || (late && !NO_WORD.has(error.code));
+    const statWillDo = error.code === 'changed' && flight.body && !request.body;
+    const again = error.code === 'timeout' || statWillDo || (late && !NO_WORD.has(error.code));
     if (again && leftMs > WORTH_ANOTHER_MS) this.#askAgain(flight, waiter, nowMs);
     else done(error);
   }

@@ -29,34 +29,24 @@ export class Content extends Tenant implements Chunk {
   /** null: none has been wanted yet. */
   #variants: Variants | null = null;
 
-  #doubtedUntilMs: number;
+  /** What is read before that may not be so for good (settling.ts), though the stat stays; 0: it is. */
+  doubtedUntilMs = 0;
 
-  /** `doubtedUntilMs`: what is read before that may not be so for good (settling.ts), though the stat stays; 0: it is. */
   constructor(
     readonly stat: Stat,
     private readonly ground: Ground,
-    doubtedUntilMs: number,
   ) {
     super(contentCost(stat.size));
-    this.#doubtedUntilMs = doubtedUntilMs;
   }
 
   /** Whether it must be read again, as it was read too soon after a change. */
   get isDoubted(): boolean {
-    return this.#doubtedUntilMs > 0;
-  }
-
-  get doubtedUntilMs(): number {
-    return this.#doubtedUntilMs;
-  }
-
-  doubt(untilMs: number): void {
-    this.#doubtedUntilMs = untilMs;
+    return this.doubtedUntilMs > 0;
   }
 
   /** It was read again, and was the same. */
   wasRightAt(nowMs: number): void {
-    if (nowMs >= this.#doubtedUntilMs) this.#doubtedUntilMs = 0;
+    if (nowMs >= this.doubtedUntilMs) this.doubtedUntilMs = 0;
   }
 
   get shared(): true {
@@ -253,6 +243,12 @@ export class Name extends Item implements KeptFile {
 
   ttlMs(nowMs: number): number {
     return this.#expiresMs - nowMs;
+  }
+
+  /** Whether it may be given although the volume can't be asked: a file, for so long after it was seen to be so. */
+  mayBeStale(forMs: number): boolean {
+    if (!this.alive || this.#found.kind === 'absent') return false;
+    return performance.now() - this.#validatedMs <= forMs;
   }
 
   take(nowMs: number): boolean {

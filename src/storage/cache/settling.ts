@@ -2,7 +2,8 @@
  * Files whose last change is so young that a brick may still be storing parts of it. A client sends the pieces of a large write
  * together, and a brick stores them in any order; as soon as the latest is stored, size and times are those of the whole
  * (posix_set_mdata_xattr, GlusterFS 10.3: "only the highest time is retained"). Until then the same stat does not mean the
- * same bytes: what was read is given, but looked at again until the file has settled.
+ * same bytes: what was read is given, but looked at again until the file has settled. Only where the clock of the client that
+ * writes is slower than that, and nothing was known of the name before, is a young file taken for one that has settled.
  */
 import type { Stat } from '../storage.js';
 

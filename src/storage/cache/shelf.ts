@@ -63,9 +63,9 @@ export class Shelf {
     return content && isIdentical(content.stat, stat) ? content : null;
   }
 
-  /** Room for a file that is to be kept whole, whose bytes are still to come; null: there is none. `doubtedUntilMs`: or 0. */
-  reserve(stat: Stat, doubtedUntilMs: number): Content | null {
-    const content = new Content(stat, this.#ground, doubtedUntilMs);
+  /** Room for a file that is to be kept whole, whose bytes are still to come; null: there is none. */
+  reserve(stat: Stat): Content | null {
+    const content = new Content(stat, this.#ground);
     return this.memory.houseObject(content, stat.size, performance.now()) ? content : null;
   }
 
