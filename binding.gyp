@@ -15,6 +15,8 @@
       "sources": [
         "addon/access_line.cc",
         "addon/http.cc",
+        "addon/quick_path.cc",
+        "addon/quick_table.cc",
         "addon/request_fields.cc",
         "addon/response_socket.cc"
       ]

@@ -3,6 +3,7 @@
 // All of it runs on the loop thread.
 #include <node_api.h>
 #include <node_version.h>
+#include <uv.h>
 
 #include <algorithm>
 #include <cassert>
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "access_line.h"
+#include "quick_path.h"
+#include "quick_table.h"
 #include "request_fields.h"
 #include "response_socket.h"
 
@@ -89,15 +92,39 @@ struct Log {
   size_t capacity = 0;
 };
 
+// Answers that are given before JavaScript is asked, with the memory of JavaScript's that they are counted in.
+struct Quick {
+  explicit Quick(QuickTable::Options options) : table(std::move(options)) {}
+  ~Quick() { DetachQuickTable(&table); }
+
+  QuickTable table;
+  std::vector<QuickCounters> counters;
+  // What keeps that memory, and the epoch.
+  std::vector<napi_ref> references;
+};
+
 // Of one environment, which deletes it.
-using Logs = std::vector<std::unique_ptr<Log>>;
+struct Instance {
+  std::vector<std::unique_ptr<Log>> logs;
+  std::vector<std::unique_ptr<Quick>> quicks;
+};
+
+Instance& InstanceOf(napi_env env) {
+  void* instance = nullptr;
+  Check(napi_get_instance_data(env, &instance));
+  return *static_cast<Instance*>(instance);
+}
 
 Log& LogOf(napi_env env, napi_value number) {
-  void* logs = nullptr;
-  Check(napi_get_instance_data(env, &logs));
-  Log* log = (*static_cast<Logs*>(logs))[Uint32(env, number)].get();
+  Log* log = InstanceOf(env).logs[Uint32(env, number)].get();
   assert(log);
   return *log;
+}
+
+Quick& QuickOf(napi_env env, napi_value number) {
+  Quick* quick = InstanceOf(env).quicks[Uint32(env, number)].get();
+  assert(quick);
+  return *quick;
 }
 
 // socketOf(res) → a number that stands for the connection of a response of uWebSockets.js, or 0
@@ -119,9 +146,7 @@ napi_value GetBits(napi_env env, napi_callback_info info) {
 
 // openLog() → log
 napi_value OpenLog(napi_env env, napi_callback_info) {
-  void* data = nullptr;
-  Check(napi_get_instance_data(env, &data));
-  auto& logs = *static_cast<Logs*>(data);
+  auto& logs = InstanceOf(env).logs;
   logs.push_back(std::make_unique<Log>());
   return Number(env, static_cast<uint32_t>(logs.size() - 1));
 }
@@ -223,9 +248,113 @@ napi_value PutLine(napi_env env, napi_callback_info info) {
 napi_value CloseLog(napi_env env, napi_callback_info info) {
   const Arguments<1> in(env, info);
   LetGo(env, LogOf(env, in.values[0]));
-  void* logs = nullptr;
-  Check(napi_get_instance_data(env, &logs));
-  (*static_cast<Logs*>(logs))[Uint32(env, in.values[0])].reset();
+  InstanceOf(env).logs[Uint32(env, in.values[0])].reset();
+  return nullptr;
+}
+
+// The bytes of a typed array; none of null.
+std::string_view Bytes(napi_env env, napi_value value) {
+  if (TypeOf(env, value) == napi_null) return {};
+  void* bytes = nullptr;
+  size_t length = 0;
+  Check(napi_get_buffer_info(env, value, &bytes, &length));
+  return {static_cast<const char*>(bytes), length};
+}
+
+bool Bool(napi_env env, napi_value value) {
+  bool is = false;
+  Check(napi_get_value_bool(env, value, &is));
+  return is;
+}
+
+napi_value Boolean(napi_env env, bool is) {
+  napi_value value = nullptr;
+  Check(napi_get_boolean(env, is, &value));
+  return value;
+}
+
+// The numbers of a Float64Array, which is kept.
+double* KeepNumbers(napi_env env, napi_value array, std::vector<napi_ref>& references) {
+  napi_ref reference = nullptr;
+  Check(napi_create_reference(env, array, 1, &reference));
+  references.push_back(reference);
+  return reinterpret_cast<double*>(const_cast<char*>(Bytes(env, array).data()));
+}
+
+// openQuick(epoch, bounds, byHost, byAcceptEncoding) → quick. `epoch`: a Float64Array of one number. `bounds`: a Float64Array.
+napi_value OpenQuick(napi_env env, napi_callback_info info) {
+  const Arguments<4> in(env, info);
+  std::vector<napi_ref> references;
+  QuickTable::Options options{};
+  options.epoch = KeepNumbers(env, in.values[0], references);
+  const std::string_view bounds = Bytes(env, in.values[1]);
+  options.bounds_ms.resize(bounds.size() / sizeof(double));
+  std::memcpy(options.bounds_ms.data(), bounds.data(), options.bounds_ms.size() * sizeof(double));
+  options.by_host = Bool(env, in.values[2]);
+  options.by_accept_encoding = Bool(env, in.values[3]);
+  auto& quicks = InstanceOf(env).quicks;
+  quicks.push_back(std::make_unique<Quick>(std::move(options)));
+  quicks.back()->references = std::move(references);
+  return Number(env, static_cast<uint32_t>(quicks.size() - 1));
+}
+
+// addCounters(quick, cells) → counters. `cells`: a Float64Array.
+napi_value AddCounters(napi_env env, napi_callback_info info) {
+  const Arguments<2> in(env, info);
+  Quick& quick = QuickOf(env, in.values[0]);
+  quick.counters.push_back({KeepNumbers(env, in.values[1], quick.references)});
+  return Number(env, static_cast<uint32_t>(quick.counters.size() - 1));
+}
+
+// attachQuick(quick, res) → whether it is asked first from now on. `res`: of a connection that has just been opened.
+napi_value AttachQuick(napi_env env, napi_callback_info info) {
+  const Arguments<2> in(env, info);
+  uv_loop_t* loop = nullptr;
+  Check(napi_get_uv_event_loop(env, &loop));
+  QuickTable& table = QuickOf(env, in.values[0]).table;
+  return Boolean(env, AttachQuickTable(SocketOfResponse(Local(in.values[1])), &table, uv_backend_fd(loop)));
+}
+
+// armQuick(quick, key, etag, wholeHead, body, notModifiedHead, untilMs, counters) → slot, or -1. Heads and body are buffers or
+// null. `untilMs`: in milliseconds of process.hrtime().
+napi_value ArmQuick(napi_env env, napi_callback_info info) {
+  const Arguments<8> in(env, info);
+  Quick& quick = QuickOf(env, in.values[0]);
+  const std::string key = Latin1(env, in.values[1]);
+  const std::string etag = Latin1(env, in.values[2]);
+  QuickAnswer answer{};
+  answer.key = key;
+  answer.etag = etag;
+  answer.whole_head = Bytes(env, in.values[3]);
+  answer.body = Bytes(env, in.values[4]);
+  answer.not_modified_head = Bytes(env, in.values[5]);
+  answer.until_ms = Double(env, in.values[6]);
+  answer.counters = quick.counters[Uint32(env, in.values[7])];
+  napi_value slot = nullptr;
+  Check(napi_create_int32(env, quick.table.Arm(answer), &slot));
+  return slot;
+}
+
+// takeHits(quick, pairs) → how many. `pairs`: a Uint32Array, for a slot and how often it was used since it was told last.
+napi_value TakeHits(napi_env env, napi_callback_info info) {
+  const Arguments<2> in(env, info);
+  const std::string_view pairs = Bytes(env, in.values[1]);
+  auto* const numbers = reinterpret_cast<uint32_t*>(const_cast<char*>(pairs.data()));
+  const size_t room = pairs.size() / (2 * sizeof(uint32_t));
+  return Number(env, static_cast<uint32_t>(QuickOf(env, in.values[0]).table.TakeHits(numbers, room)));
+}
+
+// clearQuick(quick): forgets all answers
+napi_value ClearQuick(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  QuickOf(env, in.values[0]).table.Clear();
+  return nullptr;
+}
+
+// stopQuick(quick): it answers nothing any more
+napi_value StopQuick(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  QuickOf(env, in.values[0]).table.enabled = false;
   return nullptr;
 }
 
@@ -238,8 +367,8 @@ void Export(napi_env env, napi_value exports, const char* name, napi_callback ca
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  const auto free_logs = [](napi_env, void* logs, void*) { delete static_cast<Logs*>(logs); };
-  Check(napi_set_instance_data(env, new Logs, free_logs, nullptr));
+  const auto free_instance = [](napi_env, void* instance, void*) { delete static_cast<Instance*>(instance); };
+  Check(napi_set_instance_data(env, new Instance, free_instance, nullptr));
   Export(env, exports, "socketOf", SocketOf);
   Export(env, exports, "fieldsOf", GetBits);
   Export(env, exports, "openLog", OpenLog);
@@ -248,6 +377,13 @@ NAPI_MODULE_INIT() {
   Export(env, exports, "addShape", AddShape);
   Export(env, exports, "putLine", PutLine);
   Export(env, exports, "closeLog", CloseLog);
+  Export(env, exports, "openQuick", OpenQuick);
+  Export(env, exports, "addCounters", AddCounters);
+  Export(env, exports, "attachQuick", AttachQuick);
+  Export(env, exports, "armQuick", ArmQuick);
+  Export(env, exports, "takeHits", TakeHits);
+  Export(env, exports, "clearQuick", ClearQuick);
+  Export(env, exports, "stopQuick", StopQuick);
   Check(napi_set_named_property(env, exports, "abi", Number(env, NODE_MODULE_VERSION)));
   return exports;
 }

@@ -4,9 +4,10 @@
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { QuickMaker } from './http/quick.js';
 import type { LineMaker } from './observe/access_log.js';
 
-interface HttpBinding extends LineMaker {
+interface HttpBinding extends LineMaker, QuickMaker {
   socketOf(response: object): number;
   fieldsOf(request: object): number;
   readonly abi: number;
@@ -22,10 +23,12 @@ export interface HttpNative {
   fieldsOf(request: object): number;
   /** null: the module was compiled for another Node.js. */
   readonly lines: LineMaker | null;
+  /** The same. */
+  readonly quick: QuickMaker | null;
 }
 
 /** Objects of another Node.js than it was compiled for look different inside. */
-const BLIND: HttpNative = { socketOf: () => 0, fieldsOf: () => -1, lines: null };
+const BLIND: HttpNative = { socketOf: () => 0, fieldsOf: () => -1, lines: null, quick: null };
 
 /** Throws when it was not built. */
 export function loadHttpNative(modules: string | undefined = process.versions.modules): HttpNative {
@@ -33,5 +36,5 @@ export function loadHttpNative(modules: string | undefined = process.versions.mo
   const binding = createRequire(import.meta.url)(file) as HttpBinding;
   if (String(binding.abi) !== modules) return BLIND;
   const { socketOf, fieldsOf } = binding;
-  return { socketOf, fieldsOf, lines: binding };
+  return { socketOf, fieldsOf, lines: binding, quick: binding };
 }

@@ -8,6 +8,8 @@ import { HotAnswers } from './http/hot.js';
 import { KeptPages } from './http/kept_pages.js';
 import { ListingMemory } from './http/listing_source.js';
 import { createBoundaries } from './http/multipart.js';
+import { QuickAnswers } from './http/quick.js';
+import type { Wanted } from './http/request.js';
 import { createRouter } from './http/route.js';
 import type { Ending, HttpServer } from './http/server.js';
 import { Transfers } from './http/transfer.js';
@@ -137,6 +139,7 @@ class Worker {
   readonly #pages: KeptPages;
   /** null: there is no cache. */
   readonly #memory: Memory | null;
+  readonly #quick: QuickAnswers | null;
   readonly #compressor = new Compressor();
   readonly #caches = new Map<string, CachedStorage>();
   readonly #figures: WorkerReport;
@@ -179,10 +182,15 @@ class Worker {
       acceptEncoding: router.needsAcceptEncoding,
       log: logged,
     };
+    const counters = { total: 0, active: 0 };
+    this.#quick = this.#quickAnswers(wanted, (count) => {
+      counters.total += count;
+    });
     this.#server = createServer({
       router,
       wanted,
       hot: this.#memory && new HotAnswers(wanted),
+      quick: this.#quick,
       transfers: new Transfers(limits.sendTimeoutMs),
       pages: this.#pages,
       listings: new ListingMemory(),
@@ -196,7 +204,7 @@ class Worker {
         return fields < 0 ? askFields(req) : fields;
       },
       log,
-      counters: { total: 0, active: 0 },
+      counters,
       cacheStatus: cacheStatus(config),
       nextBoundary: createBoundaries(randomBytes(16).toString('hex')),
       draining: false,
@@ -208,6 +216,18 @@ class Worker {
       mounts: [...router.mounts.map((mount) => mount.counters), router.unmounted],
       volumes: new Map(this.#volumes.map((volume) => [volume.name, volume.counters])),
     });
+  }
+
+  /** null: each request has to come to JavaScript, be it for its line in the log. */
+  #quickAnswers(wanted: Wanted, onRequests: (count: number) => void): QuickAnswers | null {
+    const memory = this.#memory;
+    const { quick } = httpNative;
+    if (!memory || !quick || wanted.log || cacheStatus(this.config) !== null) return null;
+    const { host, acceptEncoding } = wanted;
+    const epoch = memory.epoch.cell;
+    const answers = new QuickAnswers({ maker: quick, epoch, host, acceptEncoding, onRequests });
+    memory.beforeEviction = () => answers.collect();
+    return answers;
   }
 
   /** The volume, behind the cache where there is one. */
@@ -257,6 +277,7 @@ class Worker {
 
   /** Sends all figures. */
   report(asked: boolean): void {
+    this.#quick?.collect();
     this.#countHandles();
     this.#unsent += 1;
     link.send({ type: 'metrics', asked, samples: this.#figures.samples() }, () => {
@@ -287,6 +308,7 @@ class Worker {
   }
 
   status(): WorkerStatus {
+    this.#quick?.collect();
     const { rss, heapUsed, external } = process.memoryUsage();
     const memory = native.memory();
     return {
@@ -309,6 +331,7 @@ class Worker {
         evictions: this.#memory.evictions,
         compressed: this.#compressor.made,
         compressRefused: this.#compressor.refused,
+        quick: this.#quick?.given ?? 0,
       },
       memory: { rss, heapUsed, external, ...memory },
     };

@@ -9,6 +9,7 @@ import type { Clients } from './clients.js';
 import type { HotAnswers } from './hot.js';
 import type { KeptPages } from './kept_pages.js';
 import type { ListingMemory } from './listing_source.js';
+import type { QuickAnswers } from './quick.js';
 import { errorReply, type Reply, requestError } from './reply.js';
 import type { Request, Wanted } from './request.js';
 import type { Mount, Router } from './route.js';
@@ -23,6 +24,8 @@ export interface Site {
   readonly listings: ListingMemory;
   /** null: there is no cache. */
   readonly hot: HotAnswers | null;
+  /** null: all requests come to JavaScript. */
+  readonly quick: QuickAnswers | null;
   /** null: no access log. */
   readonly accessLog: AccessLog | null;
   readonly clients: Clients;

@@ -28,6 +28,20 @@ export interface HotAnswer {
   notModified: Buffer | null;
   /** Of its lines in the access log, once there was one. */
   shape: number | null;
+  /** When it was copied for those who give it without asking; null: it has not been wanted a second time. */
+  copied: Copied | null;
+}
+
+/** By the epoch of what is remembered. */
+export interface Copied {
+  /** Of the last time that it was wanted. */
+  wantedAt: number;
+  /** -1: never. */
+  at: number;
+  /** Until when it may be given, by performance.now(). */
+  untilMs: number;
+  /** The head of a 304 is among it. */
+  withNotModified: boolean;
 }
 
 export class HotAnswers {
@@ -42,7 +56,7 @@ export class HotAnswers {
 
   /** `url`: each call for it makes another string. `fields`: see `Has`. */
   find(req: HttpRequest, url: string, fields: number): HotAnswer | undefined {
-    return this.#answers.get(this.#keyOf(req, url, fields));
+    return this.#answers.get(this.keyOf(req, url, fields));
   }
 
   /** `head` is that of the 200 to a plain GET like `request`. */
@@ -55,6 +69,7 @@ export class HotAnswers {
       etag: validatorsOf(kept.stat, representation).etag,
       notModified: null,
       shape: null,
+      copied: null,
     });
   }
 
@@ -71,7 +86,15 @@ export class HotAnswers {
     // What may be given again says more.
     if (known?.remembered.alive && known.etag === etag) return;
     const notModified = Buffer.from(head);
-    this.#set(key, { remembered, representation, whole: null, etag, notModified, shape: null });
+    this.#set(key, {
+      remembered,
+      representation,
+      whole: null,
+      etag,
+      notModified,
+      shape: null,
+      copied: null,
+    });
   }
 
   #set(key: string, answer: HotAnswer): void {
@@ -81,11 +104,12 @@ export class HotAnswers {
 
   /** It is not to be given any more. */
   drop(answer: HotAnswer, req: HttpRequest, url: string, fields: number): void {
-    const key = this.#keyOf(req, url, fields);
+    const key = this.keyOf(req, url, fields);
     if (this.#answers.get(key) === answer) this.#answers.delete(key);
   }
 
-  #keyOf(req: HttpRequest, url: string, fields: number): string {
+  /** What it is kept by. */
+  keyOf(req: HttpRequest, url: string, fields: number): string {
     const { wanted } = this;
     return keyOf(
       url,

@@ -46,13 +46,13 @@ export function answerHot(
     res.writeStatus(note === '' ? decision : decision.toString() + note);
     res.endWithoutBody();
     const durationMs = performance.now() - nowMs;
-    mount.hot.notModified += 1;
-    mount.hot.durations.observe(durationMs);
+    mount.hot.sentNotModified(durationMs);
     if (line) record(line, 304, 0, durationMs);
-    return true;
+  } else if (answer.whole) {
+    // `decide` says so only where there is one.
+    sendWhole(site, res, answer.whole, { mount, note, nowMs, line });
   }
-  // `decide` says so only where there is one.
-  if (answer.whole) sendWhole(site, res, answer.whole, { mount, note, nowMs, line });
+  if (site.quick?.wants(answer, nowMs)) site.quick.take(hot.keyOf(req, url, fields), answer, nowMs);
   return true;
 }
 
@@ -129,10 +129,8 @@ function sendWhole(site: Site, res: HttpResponse, whole: Whole, accounts: Accoun
   }
   res.writeStatus(note === '' ? head : head.toString() + note);
   res.end(bytes);
-  mount.hot.whole += 1;
-  mount.hot.bytes += bytes.length;
   const durationMs = performance.now() - nowMs;
-  mount.hot.durations.observe(durationMs);
+  mount.hot.sentWhole(bytes.length, durationMs);
   if (line) record(line, 200, bytes.length, durationMs);
 }
 
@@ -145,9 +143,7 @@ function sendLarge(site: Site, res: HttpResponse, { kept, head }: Whole, account
   const [, done] = res.tryEnd(bytes, length);
   const firstByteMs = performance.now() - nowMs;
   if (done) {
-    mount.hot.whole += 1;
-    mount.hot.bytes += length;
-    mount.hot.durations.observe(firstByteMs);
+    mount.hot.sentWhole(length, firstByteMs);
     if (line) record(line, 200, length, firstByteMs);
     return;
   }

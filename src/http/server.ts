@@ -59,6 +59,7 @@ export class HttpServer {
   ) {
     const countConnection = (res: HttpResponse, change: number): void => {
       this.site.clients.changed(res);
+      if (change > 0) this.site.quick?.attach(res);
       this.#connections += change;
       if (change > 0) this.#accepted += change;
       if (this.#ending !== null) this.site.onIdle();
@@ -132,6 +133,7 @@ export class HttpServer {
     const { site } = this;
     const before = site.counters.active;
     site.draining = true;
+    site.quick?.stop();
     this.#ending = ending;
     const isDone = new Promise<void>((resolve) => {
       site.onIdle = () => {

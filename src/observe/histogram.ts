@@ -1,7 +1,7 @@
 /** Counts durations by their length. What is observed costs a comparison or two and no allocation. */
 
 /** Upper bounds in milliseconds, included. From a hit in memory to a long download. */
-const BOUNDS_MS: readonly number[] = [
+export const BOUNDS_MS: readonly number[] = [
   0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
   300_000,
 ];
@@ -13,27 +13,33 @@ export const BOUNDS: readonly number[] = BOUNDS_MS.map((ms) => ms / 1000);
 export const CELLS = BOUNDS.length + 2;
 
 const LONGER = BOUNDS.length;
+const SUM = LONGER + 1;
 
 export class Histogram {
-  readonly #counts = new Float64Array(BOUNDS.length + 1);
-  #sumMs = 0;
+  /** As many as there are bounds, and one more; and the sum of all, in milliseconds. */
+  readonly #cells: Float64Array;
+
+  /** `cells`: CELLS numbers, which others may add to. */
+  constructor(cells = new Float64Array(CELLS)) {
+    this.#cells = cells;
+  }
 
   /** `ms` milliseconds. */
   observe(ms: number): void {
     let at = 0;
     // The shortest come first, as they are those that nothing may be spent on.
     while (at < LONGER && ms > (BOUNDS_MS[at] ?? 0)) at++;
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
-    this.#sumMs += ms;
+    this.#cells[at] = (this.#cells[at] ?? 0) + 1;
+    this.#cells[SUM] = (this.#cells[SUM] ?? 0) + ms;
   }
 
   get count(): number {
-    return this.#counts.reduce((sum, each) => sum + each, 0);
+    return countOf([...this.#cells]);
   }
 
   /** To be sent: CELLS numbers. */
   cells(): number[] {
-    return [...this.#counts, this.#sumMs / 1000];
+    return [...this.#cells.subarray(0, SUM), (this.#cells[SUM] ?? 0) / 1000];
   }
 }
 

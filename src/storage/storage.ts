@@ -182,6 +182,8 @@ export interface Remembered {
   readonly alive: boolean;
   /** Whether it may be given now without asking the volume; if so, that counts as a hit. `nowMs` is of performance.now(). */
   take(nowMs: number): boolean;
+  /** It was given so many times, as it might be, without asking each time: as many hits. `nowMs` is of performance.now(). */
+  used(count: number, nowMs: number): void;
   /** How long that will be so, unless it changes. */
   ttlMs(nowMs: number): number;
 }

@@ -1,6 +1,7 @@
 /** The cache in front of a real volume: what changes is seen, and what can't be asked for is still there. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -96,6 +97,75 @@ describe('a volume that sends invalidations, with valid = 10m', () => {
     expect((await cacheOf(server)).misses).toBe((before.misses ?? 0) + 1);
   });
 });
+
+test('what everybody wants is right and new, whatever comes and goes in a cache that is too small for the rest', async () => {
+  const folder = join(mount, 'busy');
+  await mkdir(folder);
+  const bodyOf = (name: string, version: number, size: number): Buffer =>
+    Buffer.alloc(size, `${name} is at version ${version}; `);
+  const hot = [300, 4_000, 20_000, 100_000].map((size, at) => ({ name: `hot-${at}`, size }));
+  /** When each version was there for all to see. */
+  const written = new Map<string, number[]>();
+  const put = async ({ name, size }: { name: string; size: number }): Promise<void> => {
+    const times = written.get(name) ?? [];
+    written.set(name, times);
+    await writeFile(join(folder, `${name}.new`), bodyOf(name, times.length, size));
+    await rename(join(folder, `${name}.new`), join(folder, name));
+    times.push(performance.now());
+  };
+  for (const file of hot) await put(file);
+  const rest = Array.from({ length: 400 }, (_, at) => ({ name: `rest-${at}`, size: 16_000 }));
+  for (const { name, size } of rest) await writeFile(join(folder, name), bodyOf(name, 0, size));
+
+  const server = await Gfserve.start({
+    config: config('told', 'size = 4M\nvalid = 10m\nnegative = 10m'),
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 12 });
+  const problems: string[] = [];
+  let asked = 0;
+  const ask = async ({ name, size }: { name: string; size: number }): Promise<void> => {
+    const askedMs = performance.now();
+    const { status, body } = await get(server.port, `/busy/${name}`, { agent });
+    asked += 1;
+    const version = Number(/at version (\d+);/.exec(body.toString('latin1', 0, 60))?.[1]);
+    if (status !== 200 || !body.equals(bodyOf(name, version, size))) {
+      problems.push(`${name}: ${status} ${body.toString('latin1', 0, 60)}`);
+      return;
+    }
+    const next = written.get(name)?.[version + 1];
+    // As the volume says at once what has changed; far more than that takes.
+    if (next !== undefined && askedMs - next > 3_000) {
+      problems.push(`${name}: version ${version}, ${Math.round(askedMs - next)} ms after the next`);
+    }
+  };
+  const endMs = performance.now() + 12_000;
+  const repeat = async (step: () => Promise<unknown>): Promise<void> => {
+    while (performance.now() < endMs) await step();
+  };
+  const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+  try {
+    await Promise.all([
+      ...hot.flatMap((file) => [repeat(() => ask(file)), repeat(() => ask(file))]),
+      repeat(async () => {
+        await ask(any(rest));
+        await sleep(10);
+      }),
+      repeat(async () => {
+        await put(any(hot));
+        await sleep(400);
+      }),
+    ]);
+    expect(problems).toEqual([]);
+    const { cache, requests } = await server.worker();
+    expect(cache?.evictions).toBeGreaterThan(100);
+    // Most of them before JavaScript has seen them, and all of them counted.
+    expect(cache?.quick).toBeGreaterThan(asked / 2);
+    expect(requests.total).toBe(asked);
+  } finally {
+    agent.destroy();
+    await server.stop();
+  }
+}, 120_000);
 
 describe('a volume that sends none', () => {
   test.each(['upcall', 'off'])(

@@ -12,6 +12,7 @@ const PROGRAMS = [
   'handle_cache_test',
   'block_pool_test',
   'access_line_test',
+  'quick_table_test',
 ].flatMap((name): [string, Sanitizer][] => [
   [name, 'address'],
   [name, 'thread'],

@@ -24,7 +24,7 @@ const addon = (...names: string[]): string[] =>
 
 /** What a program consists of, beside its own source. */
 const SOURCES: Readonly<Record<Kind, readonly string[]>> = {
-  alone: addon('access_line', 'block_pool', 'thread_pool'),
+  alone: addon('access_line', 'block_pool', 'quick_table', 'thread_pool'),
   'on a volume': [
     ...addon('block_pool', 'jobs', 'path_walk', 'status', 'thread_pool', 'volume', 'watch_job'),
     join(HERE, 'spy.cc'),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Arena, Tenant } from '../../src/storage/cache/arena.js';
+import { Epoch } from '../../src/storage/cache/epoch.js';
 import { Large } from '../../src/storage/cache/large.js';
 import type { Chunk } from '../../src/storage/storage.js';
 import { cacheOnVolume, MIB, open, requestFor, told } from '../support/fake_cache.js';
@@ -54,7 +55,7 @@ describe('an arena', () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 40 }), (all, scale) => {
         const budget = MIB;
-        const arena = new Arena(budget);
+        const arena = new Arena(budget, new Epoch());
         const bodies: Body[] = [];
         let pattern = 0;
         let live = 0;
@@ -92,7 +93,7 @@ describe('an arena', () => {
 
   test('is never much larger than what is in it, and what comes finds room', () => {
     const budget = 16 * MIB;
-    const arena = new Arena(budget);
+    const arena = new Arena(budget, new Epoch());
     const bodies: Body[] = [];
     let bytes = 0;
     let seed = 1;
@@ -125,7 +126,7 @@ describe('an arena', () => {
   });
 
   test('what is being sent is not moved, takes no more room, and what does not fit is refused', () => {
-    const arena = new Arena(MIB);
+    const arena = new Arena(MIB, new Epoch());
     const held: Body[] = [];
     // One in each region is being sent for ever.
     for (let turn = 0; turn < 20_000; turn++) {
@@ -148,7 +149,7 @@ describe('an arena', () => {
   });
 
   test('one that was released more often than it was held is a bug', () => {
-    const body = put(new Arena(MIB), 10, 1);
+    const body = put(new Arena(MIB, new Epoch()), 10, 1);
     body?.hold();
     body?.release();
     expect(() => body?.release()).toThrow('more often');

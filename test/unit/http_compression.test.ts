@@ -144,6 +144,7 @@ describe('the answer', () => {
     bytes: Buffer.from('packed'),
     alive: true,
     take: () => true,
+    used: () => undefined,
     ttlMs: () => 0,
     lend: () => {
       lent += 1;

@@ -26,6 +26,7 @@ const kept: Kept = {
   bytes: Buffer.from('hello'),
   alive: true,
   take: () => true,
+  used: () => undefined,
   ttlMs: () => 1000,
   lend: () => ({ bytes: Buffer.from('hello'), release: () => undefined }),
 };

@@ -41,7 +41,7 @@ test.each([
   ],
   [
     'only http touches uWebSockets.js',
-    /^(?!http\/(server|request|pipeline|exchange|clients|hot|hot_answer|writer|stream|transfer|fields)\.ts|load_natives\.ts)/,
+    /^(?!http\/(server|request|pipeline|exchange|clients|hot|hot_answer|quick|writer|stream|transfer|fields)\.ts|load_natives\.ts)/,
     /^uWebSockets\.js$/,
   ],
   ['only the configuration makes patterns', /^(?!config\/(patterns|globs)\.ts)/, /^re2js$/],
@@ -83,7 +83,7 @@ test('in C++ only the environment and the modules see Node-API, and what stands 
   expect(sees.map(({ file }) => file)).toEqual(['addon.cc', 'environment.cc']);
   for (const { file, names } of includes) {
     if (
-      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify|response_socket|request_fields|access_line)\./.test(
+      !/^(thread_pool|completion_queue|handle_cache|block_pool|sockets|credentials|notify|response_socket|request_fields|access_line|quick_table)\./.test(
         file,
       )
     )

@@ -106,10 +106,8 @@ describe('requests of a mount', () => {
   test('those from memory count with the others', () => {
     const counters = new MountCounters('m');
     const { hot } = counters;
-    hot.whole += 3;
-    hot.notModified += 2;
-    hot.bytes += 300;
-    for (let i = 0; i < 5; i++) hot.durations.observe(0.01);
+    for (let i = 0; i < 3; i++) hot.sentWhole(100, 0.01);
+    for (let i = 0; i < 2; i++) hot.sentNotModified(0.01);
     counters.ended(ended({ outcome: 'hit', bytes: 7 }));
     counters.ended(ended({ method: 'HEAD', outcome: 'miss', bytes: 0 }));
     const samples = counters.samples();

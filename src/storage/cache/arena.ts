@@ -3,6 +3,7 @@
  * room at once, and not when JavaScript collects its garbage. Where holes have come to be too many, what lies between them is
  * moved, unless somebody is being sent it. See "The cache" in docs/architecture.md.
  */
+import type { Epoch } from './epoch.js';
 import { Item } from './lru.js';
 
 /** Bytes. A region is about a 64th of the budget: enough of them that one of mostly holes is found. */
@@ -117,8 +118,11 @@ export class Arena {
   #attempts = 0;
   #moved = 0;
 
-  /** `budget`: bytes that will be in it at most. */
-  constructor(budget: number) {
+  /** `budget`: bytes that will be in it at most. `epoch`: goes on when something is moved. */
+  constructor(
+    budget: number,
+    private readonly epoch: Epoch,
+  ) {
     const wanted = 2 ** Math.floor(Math.log2(Math.max(1, budget / REGIONS)));
     this.#regionSize = Math.min(LARGEST_REGION, Math.max(SMALLEST_REGION, wanted));
     this.#mostRegions =
@@ -239,6 +243,7 @@ export class Arena {
     const size = rounded(bytes.length);
     const region = this.#opened(size) ?? this.#openAnother();
     if (!region) return false;
+    this.epoch.next();
     this.remove(tenant);
     this.#live += size;
     // Its former bytes are still what they were: nothing is written into a region before this has ended.

@@ -42,7 +42,7 @@ const WORTH_ANOTHER_MS = 50;
 
 export class CachedStorage implements Storage {
   readonly #flights = new Flights();
-  readonly #watches = new Watches();
+  readonly #watches: Watches;
   readonly #shelf: Shelf;
   readonly #silence: Silence;
   readonly #settling = new Settling();
@@ -55,8 +55,9 @@ export class CachedStorage implements Storage {
   ) {
     const { compressor, requestTimeoutMs } = options;
     const workshop = { memory, compressor, requestTimeoutMs };
-    this.#shelf = new Shelf(memory, this.#watches, workshop, () => {
-      this.#counts.hits += 1;
+    this.#watches = new Watches(memory.epoch);
+    this.#shelf = new Shelf(memory, this.#watches, workshop, (hits) => {
+      this.#counts.hits += hits;
     });
     this.#silence = new Silence(inner.name, options.log);
     inner.watch((event) => this.#told(event));

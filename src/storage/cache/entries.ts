@@ -124,7 +124,7 @@ export interface Ground {
   readonly watches: Watches;
   readonly memory: Memory;
   readonly workshop: Workshop;
-  readonly onHit: () => void;
+  readonly onHits: (count: number) => void;
   readonly forget: (name: Name) => void;
   readonly discard: (content: Content) => void;
 }
@@ -254,8 +254,13 @@ export class Name extends Item implements KeptFile {
   take(nowMs: number): boolean {
     if (!this.isFresh(nowMs)) return false;
     this.use(nowMs);
-    this.ground.onHit();
+    this.ground.onHits(1);
     return true;
+  }
+
+  used(count: number, nowMs: number): void {
+    this.ground.onHits(count);
+    if (this.alive) this.use(nowMs);
   }
 
   use(nowMs: number): void {
@@ -310,6 +315,11 @@ class KeptVariant implements Kept {
     if (!this.variant.held) return false;
     this.name.useVariant(this.variant, nowMs);
     return this.name.take(nowMs);
+  }
+
+  used(count: number, nowMs: number): void {
+    if (this.variant.held) this.name.useVariant(this.variant, nowMs);
+    this.name.used(count, nowMs);
   }
 
   ttlMs(nowMs: number): number {

@@ -1,5 +1,6 @@
 /** One worker's budget for what it caches of all volumes. */
 import { Arena, type Tenant } from './arena.js';
+import { Epoch } from './epoch.js';
 import { type Item, Lru } from './lru.js';
 
 /** What parts of large files may have of it: they must not push out everything else. */
@@ -7,6 +8,10 @@ const BLOCK_SHARE = 0.5;
 const MOST_ASIDE = 0.5;
 
 export class Memory {
+  /** Of all that can be given from it. */
+  readonly epoch = new Epoch();
+  /** Called before the least recently used is looked for: uses that were not told yet are to be told now. */
+  beforeEviction: () => void = () => undefined;
   /** Whole files, and names. */
   readonly #objects = new Lru();
   /** Parts of large files. */
@@ -18,7 +23,7 @@ export class Memory {
 
   /** `budget` in bytes. */
   constructor(readonly budget: number) {
-    this.#arena = new Arena(budget);
+    this.#arena = new Arena(budget, this.epoch);
   }
 
   get bytes(): number {
@@ -91,6 +96,7 @@ export class Memory {
 
   /** Forgets it without a word to it. Harmless where it is not held. */
   dropObject(item: Item): void {
+    this.epoch.next();
     this.#objects.remove(item);
   }
 
@@ -101,6 +107,7 @@ export class Memory {
   #makeRoom(bytes: number, nowMs: number): boolean {
     const budget = this.budget - this.#aside;
     if (bytes > budget) return false;
+    if (this.bytes + bytes > budget) this.beforeEviction();
     while (this.bytes + bytes > budget) {
       const object = this.#objects.oldest(nowMs);
       const block = this.#blocks.oldest(nowMs);
@@ -116,6 +123,7 @@ export class Memory {
   #evict(list: Lru, item: Item | null): boolean {
     if (!item) return false;
     this.#evictions += 1;
+    if (list === this.#objects) this.epoch.next();
     list.remove(item);
     item.evicted();
     return true;

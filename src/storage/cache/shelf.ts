@@ -16,11 +16,11 @@ export class Shelf {
     private readonly memory: Memory,
     watches: Watches,
     workshop: Workshop,
-    onHit: () => void,
+    onHits: (count: number) => void,
   ) {
     const forget = (name: Name): void => this.forget(name);
     const discard = (content: Content): void => this.discard(content);
-    this.#ground = { watches, memory, workshop, onHit, forget, discard };
+    this.#ground = { watches, memory, workshop, onHits, forget, discard };
   }
 
   get size(): number {

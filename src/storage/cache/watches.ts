@@ -3,6 +3,8 @@
  * was said, so that "changed since" is one comparison.
  */
 
+import type { Epoch } from './epoch.js';
+
 /** One object: a file, or a folder or link on the way to one. */
 export class Watch {
   references = 0;
@@ -31,6 +33,9 @@ export class Watches {
   readonly #recent = new Map<string, number>();
   #counter = 1;
   #lostAt = 0;
+
+  /** `epoch`: goes on when something has changed that something in the cache rests on. */
+  constructor(private readonly epoch: Epoch) {}
 
   /** Grows with whatever is said: as long as it stands still, nothing has changed. */
   get counter(): number {
@@ -76,8 +81,10 @@ export class Watches {
   changed(gfid: string): boolean {
     this.#counter += 1;
     const watch = this.#all.get(gfid);
-    if (watch) watch.changedAt = this.#counter;
-    else if (this.#looks.size > 0) this.#note(gfid);
+    if (watch) {
+      watch.changedAt = this.#counter;
+      this.epoch.next();
+    } else if (this.#looks.size > 0) this.#note(gfid);
     return watch !== undefined;
   }
 
@@ -85,6 +92,7 @@ export class Watches {
   lost(): void {
     this.#counter += 1;
     this.#lostAt = this.#counter;
+    this.epoch.next();
   }
 
   /** Whether any of them may have changed since. */

@@ -1,0 +1,283 @@
+#include "quick_path.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// uSockets' own names, of its C interface (libusockets.h).
+struct us_socket_t;
+struct us_socket_context_t;
+
+namespace gfserve {
+
+namespace {
+
+using OnData = us_socket_t* (*)(us_socket_t*, char*, int);
+
+// The functions of the uWebSockets.js that is loaded.
+struct Library {
+  us_socket_context_t* (*context)(int ssl, us_socket_t*);
+  void* (*ext)(int ssl, us_socket_t*);
+  int (*write)(int ssl, us_socket_t*, const char* data, int length, int more);
+  void (*timeout)(int ssl, us_socket_t*, unsigned seconds);
+  int (*is_shut_down)(int ssl, us_socket_t*);
+  // The functions of uSockets' polls, which its sockets begin with.
+  int (*poll_fd)(us_socket_t*);
+  int (*poll_events)(us_socket_t*);
+  void (*set_on_data)(int ssl, us_socket_context_t*, OnData);
+  // What uWebSockets.js has data handled by.
+  OnData on_data;
+};
+
+// Where uWebSockets.js 20 keeps what is looked at, on 64-bit Linux.
+// us_socket_t, and its extension, HttpResponseData<false>:
+constexpr size_t kSocketSize = 0x30;
+constexpr size_t kBackpressure = 0x00;   // std::string: what could not be written yet
+constexpr size_t kFallback = 0x28;       // std::string: the beginning of a head
+constexpr size_t kBodyLeft = 0x48;       // uint64_t: of the request's body
+constexpr size_t kState = 0xbc;          // int
+constexpr int kIsPending = 8;            // an answer is under way
+constexpr int kIsClosing = 16;           // after it
+// us_socket_context_t:
+constexpr size_t kContextOnData = 0x48;
+// LIBUS_SOCKET_READABLE and LIBUS_SOCKET_WRITABLE: what uSockets waits for.
+constexpr int kReadable = 1;
+constexpr int kWritable = 2;
+// LIBUS_RECV_BUFFER_LENGTH: where so much was read, there may be more.
+constexpr int kReadAtOnce = 512 * 1024;
+// HTTP_IDLE_TIMEOUT_S: what an answer leaves its connection with.
+constexpr unsigned kIdleSeconds = 10;
+
+// After so many answers a connection is looked at as one that is used again and again. libuv may have undone that meanwhile.
+constexpr uint32_t kAnswersToEdge = 1024;
+
+// What fits into uWebSockets.js' own buffer is left to it, as it would be otherwise, where the socket does not take it. Of longer
+// answers so many bytes may be, at once and each second: the longer way, which holds nothing back, is taken beyond that.
+constexpr size_t kOneCall = 15 * 1024;
+constexpr double kMostLeft = 16.0 * 1024 * 1024;
+constexpr double kLeftPerMs = 1024.0 * 1024 / 1000;
+
+// What is remembered of a connection, by its descriptor. It may be of one before, which does no harm: each is told at its beginning
+// when to end, and is looked at the usual way until it has had its share of answers.
+struct Connection {
+  uint32_t answers = 0;
+  // Since 1970.
+  int64_t told_when = 0;
+};
+
+struct Attached {
+  us_socket_context_t* context;
+  QuickTable* table;
+};
+
+// Of the loop thread.
+Library library{};
+std::vector<Attached> attached;
+double may_leave = kMostLeft;
+double may_leave_since_ms = 0;
+std::vector<Connection> connections;
+// libuv's.
+int epoll_fd = -1;
+
+template <typename T>
+T At(const void* base, size_t offset) {
+  T value;
+  std::memcpy(&value, static_cast<const char*>(base) + offset, sizeof(value));
+  return value;
+}
+
+const std::string& StringAt(const void* base, size_t offset) {
+  return *reinterpret_cast<const std::string*>(static_cast<const char*>(base) + offset);
+}
+
+double NowMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
+}
+
+// Since 1970, at `now_ms` of CLOCK_MONOTONIC. How the two clocks lie to each other is looked at ten times a second.
+int64_t SecondAt(double now_ms) {
+  constexpr double kLookMs = 100;
+  static double looked_ms = -kLookMs;
+  static double offset_ms = 0;
+  if (now_ms - looked_ms >= kLookMs) {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    looked_ms = now_ms;
+    offset_ms = static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6 - now_ms;
+  }
+  return static_cast<int64_t>((now_ms + offset_ms) / 1e3);
+}
+
+// Nothing of an earlier request or answer is left.
+bool IsIdle(const void* ext) {
+  return StringAt(ext, kBackpressure).empty() && StringAt(ext, kFallback).empty() && At<uint64_t>(ext, kBodyLeft) == 0 &&
+         (At<int>(ext, kState) & (kIsPending | kIsClosing)) == 0;
+}
+
+bool MayLeave(size_t bytes, double now_ms) {
+  may_leave = std::min(kMostLeft, may_leave + (now_ms - may_leave_since_ms) * kLeftPerMs);
+  may_leave_since_ms = now_ms;
+  return may_leave >= static_cast<double>(bytes);
+}
+
+// uWebSockets.js writes it when the socket takes more, and ends connections that do not.
+void Leave(us_socket_t* socket, void* ext, const QuickTable::Found& found, size_t written) {
+  auto& backpressure = *reinterpret_cast<std::string*>(static_cast<char*>(ext) + kBackpressure);
+  const size_t of_head = std::min(written, found.head_length);
+  backpressure.append(found.head + of_head, found.head_length - of_head);
+  if (found.body_length > 0) backpressure.append(found.body + (written - of_head), found.body_length - (written - of_head));
+  may_leave -= static_cast<double>(backpressure.size());
+  // What asks for being told of that is a write that fails.
+  const int more = library.write(0, socket, backpressure.data(), static_cast<int>(backpressure.size()), 0);
+  backpressure.erase(0, static_cast<size_t>(more));
+}
+
+Connection& ConnectionOf(int fd) {
+  const auto at = static_cast<size_t>(fd);
+  if (at >= connections.size()) connections.resize(at + 64);
+  return connections[at];
+}
+
+// Has epoll tell of what comes in once, or, without EPOLLET, for as long as it has not been read, as libuv has it. The former saves
+// a second look at the socket after each request. uSockets reads all there is each time, but where its buffer is full. A peer that
+// ends its side right behind its last request is then seen to have gone with the answer, or when the connection has been idle.
+void WaitFor(us_socket_t* socket, int fd, uint32_t how) {
+  const int events = library.poll_events(socket);
+  if (how == EPOLLET && events != kReadable) return;
+  epoll_event event{};
+  event.events = ((events & kReadable) ? EPOLLIN : 0u) | ((events & kWritable) ? EPOLLOUT : 0u) | how;
+  event.data.fd = fd;
+  epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+// How much of it went out at once.
+size_t Write(int fd, const QuickTable::Found& found) {
+  ssize_t written = 0;
+  if (found.body_length == 0) {
+    written = send(fd, found.head, found.head_length, MSG_NOSIGNAL);
+  } else {
+    iovec parts[] = {{const_cast<char*>(found.head), found.head_length},
+                     {const_cast<char*>(found.body), found.body_length}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    written = sendmsg(fd, &message, MSG_NOSIGNAL);
+  }
+  return written < 0 ? 0 : static_cast<size_t>(written);
+}
+
+bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
+  PlainGet get;
+  if (!ReadPlainGet(bytes, get)) return false;
+  void* const ext = library.ext(0, socket);
+  if (!IsIdle(ext) || library.is_shut_down(0, socket)) return false;
+  const double began_ms = NowMs();
+  const int64_t second = SecondAt(began_ms);
+  const QuickTable::Found found = table.Find(get, began_ms, second);
+  if (!found.head) return false;
+  const size_t length = found.head_length + found.body_length;
+  if (length > kOneCall && !MayLeave(length, began_ms)) return false;
+  const int fd = library.poll_fd(socket);
+  const size_t written = Write(fd, found);
+  if (written < length) Leave(socket, ext, found, written);
+  Connection& connection = ConnectionOf(fd);
+  if (connection.answers++ % kAnswersToEdge == 1) WaitFor(socket, fd, EPOLLET);
+  // How long it may be idle, as uWebSockets.js does with each answer. Once a second is enough, as uSockets counts in fours.
+  if (connection.told_when != second) {
+    connection.told_when = second;
+    library.timeout(0, socket, kIdleSeconds);
+  }
+  table.Count(found, NowMs() - began_ms);
+  return true;
+}
+
+us_socket_t* HandleData(us_socket_t* socket, char* data, int length) {
+  if (length == kReadAtOnce) WaitFor(socket, library.poll_fd(socket), 0);
+  const us_socket_context_t* const context = library.context(0, socket);
+  for (const Attached& each : attached) {
+    if (each.context != context) continue;
+    if (each.table->enabled && Answer(*each.table, socket, {data, static_cast<size_t>(length)})) return socket;
+    break;
+  }
+  return library.on_data(socket, data, length);
+}
+
+// Its path; empty: it is not loaded.
+std::string LoadedUWebSockets() {
+  std::string path;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* found) {
+        const std::string_view name(info->dlpi_name);
+        const std::string_view file = name.substr(name.rfind('/') + 1);
+        if (file.substr(0, 10) != "uws_linux_") return 0;
+        *static_cast<std::string*>(found) = name;
+        return 1;
+      },
+      &path);
+  return path;
+}
+
+template <typename F>
+bool Find(void* handle, const char* name, F& function) {
+  void* const symbol = dlsym(handle, name);
+  std::memcpy(&function, &symbol, sizeof(function));
+  return symbol != nullptr;
+}
+
+bool Load() {
+  if (library.on_data) return true;
+  const std::string path = LoadedUWebSockets();
+  void* const handle = path.empty() ? nullptr : dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!handle) return false;
+  Library found{};
+  const bool is_whole =
+      Find(handle, "us_socket_context", found.context) && Find(handle, "us_socket_ext", found.ext) &&
+      Find(handle, "us_socket_write", found.write) && Find(handle, "us_socket_timeout", found.timeout) &&
+      Find(handle, "us_socket_is_shut_down", found.is_shut_down) &&
+      Find(handle, "us_socket_context_on_data", found.set_on_data) && Find(handle, "us_poll_fd", found.poll_fd) &&
+      Find(handle, "us_poll_events", found.poll_events) &&
+      // The lambda of HttpContext<false>::init.
+      Find(handle, "_ZZN3uWS11HttpContextILb0EE4initEvENUlP11us_socket_tPciE_8__invokeES3_S4_i", found.on_data);
+  // It stays loaded, as Node.js never unloads a module of the main thread.
+  dlclose(handle);
+  if (is_whole) library = found;
+  return is_whole;
+}
+
+}  // namespace
+
+bool AttachQuickTable(std::uintptr_t address, QuickTable* table, int epoll) {
+  if (sizeof(void*) != 8 || address == 0 || !Load()) return false;
+  auto* const socket = reinterpret_cast<us_socket_t*>(address);
+  const void* const ext = library.ext(0, socket);
+  us_socket_context_t* const context = library.context(0, socket);
+  if (static_cast<const char*>(ext) != reinterpret_cast<const char*>(socket) + kSocketSize) return false;
+  const auto current = At<OnData>(context, kContextOnData);
+  if (current != library.on_data && current != HandleData) return false;
+  // So it is with a connection that nothing has been read from yet.
+  if (!IsIdle(ext) || At<int>(ext, kState) != 0) return false;
+  const auto known = std::find_if(attached.begin(), attached.end(), [&](auto& each) { return each.context == context; });
+  if (known != attached.end()) known->table = table;
+  else attached.push_back({context, table});
+  epoll_fd = epoll;
+  library.set_on_data(0, context, HandleData);
+  return true;
+}
+
+void DetachQuickTable(const QuickTable* table) {
+  const auto is_its = [table](const Attached& each) { return each.table == table; };
+  attached.erase(std::remove_if(attached.begin(), attached.end(), is_its), attached.end());
+}
+
+}  // namespace gfserve

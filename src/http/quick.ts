@@ -1,0 +1,178 @@
+/**
+ * Answers that native code gives before uWebSockets.js has seen the request: copies of what hot.ts keeps, each good until
+ * anything has happened in the cache, or it ceases to be fresh. Then the next request comes the usual way, and brings the next
+ * copy. See docs/adr/0016-answers-before-the-parser.md.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import { performance } from 'node:perf_hooks';
+import { BOUNDS_MS } from '../observe/histogram.js';
+import type { HotCounters } from '../observe/request_counters.js';
+import type { HotAnswer } from './hot.js';
+
+/** The addon's part (addon/http.cc), whose tables are known by numbers. */
+export interface QuickMaker {
+  openQuick(
+    epoch: Float64Array,
+    boundsMs: Float64Array,
+    byHost: boolean,
+    byAcceptEncoding: boolean,
+  ): number;
+  addCounters(table: number, cells: Float64Array): number;
+  /** Whether requests on all connections of the response's App are seen from now on. It has just been opened. */
+  attachQuick(table: number, response: object): boolean;
+  /** Strings are ASCII. `untilMs`: by process.hrtime(). Returns its slot, or -1: there is no room for it. */
+  armQuick(
+    table: number,
+    key: string,
+    etag: string,
+    wholeHead: Uint8Array | null,
+    body: Uint8Array | null,
+    notModifiedHead: Uint8Array | null,
+    untilMs: number,
+    counters: number,
+  ): number;
+  /** Fills in pairs of a slot and how often it was used since the last call; returns how many. */
+  takeHits(table: number, pairs: Uint32Array): number;
+  clearQuick(table: number): void;
+  stopQuick(table: number): void;
+}
+
+/** What the owner of the answers is told and tells. */
+export interface QuickOptions {
+  readonly maker: QuickMaker;
+  /** Of what the answers were copied from: one number, which grows with whatever may make one of them another. */
+  readonly epoch: Float64Array;
+  readonly host: boolean;
+  readonly acceptEncoding: boolean;
+  /** So many requests were answered. */
+  readonly onRequests: (count: number) => void;
+}
+
+/** As in addon/quick_table.h. What does not fit is given the usual way. */
+const LONGEST_BODY = 128 * 1024;
+/** A copy takes some 1 KiB. */
+const MOST = 2048;
+/** When there are so many, others have their turn. */
+const TURN_MS = 10_000;
+const PAIRS = 256;
+/** What a request that is answered so may consist of: other bytes stand for other letters in JavaScript. */
+const ASCII = /^[\n -~]*$/;
+
+export class QuickAnswers {
+  readonly #maker: QuickMaker;
+  readonly #table: number;
+  readonly #counters = new Map<HotCounters, number>();
+  /** By their slots. */
+  #answers: HotAnswer[] = [];
+  readonly #pairs = new Uint32Array(2 * PAIRS);
+  /** From performance.now() to process.hrtime(), in milliseconds. */
+  readonly #clockOffset: number;
+  #isAttached = false;
+  #isRefused = false;
+  #given = 0;
+  #clearedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly options: QuickOptions) {
+    const { maker, epoch, host, acceptEncoding } = options;
+    this.#maker = maker;
+    this.#table = maker.openQuick(epoch, new Float64Array(BOUNDS_MS), host, acceptEncoding);
+    // In this order, an answer's time may only be up too soon.
+    const hrtimeMs = Number(process.hrtime.bigint()) / 1e6;
+    this.#clockOffset = hrtimeMs - performance.now();
+  }
+
+  /** A connection was opened. Once for all connections of its App. */
+  attach(res: HttpResponse): void {
+    if (this.#isAttached || this.#isRefused) return;
+    this.#isAttached = this.#maker.attachQuick(this.#table, res);
+    this.#isRefused = !this.#isAttached;
+  }
+
+  /** Requests that were answered so, up to the last `collect`. */
+  get given(): number {
+    return this.#given;
+  }
+
+  /** Whether a copy is to be had of an answer that has just been given: where it is wanted again, and there is none. */
+  wants(answer: HotAnswer, nowMs: number): boolean {
+    if (!this.#isAttached) return false;
+    const epoch = this.options.epoch[0] ?? 0;
+    const { copied } = answer;
+    if (copied?.wantedAt !== epoch) {
+      if (copied) copied.wantedAt = epoch;
+      else {
+        answer.copied = { wantedAt: epoch, at: -1, untilMs: 0, withNotModified: false };
+      }
+      return false;
+    }
+    return (
+      copied.at !== epoch ||
+      nowMs >= copied.untilMs ||
+      copied.withNotModified !== (answer.notModified !== null)
+    );
+  }
+
+  /** Copies it. It must be fresh. */
+  take(key: string, answer: HotAnswer, nowMs: number): void {
+    const { copied, remembered, representation, etag, notModified } = answer;
+    if (!copied) return;
+    const whole = answer.whole && answer.whole.kept.bytes.length <= LONGEST_BODY && answer.whole;
+    const ttlMs = remembered.ttlMs(nowMs);
+    copied.at = this.options.epoch[0] ?? 0;
+    copied.untilMs = nowMs + ttlMs;
+    copied.withNotModified = notModified !== null;
+    if ((!whole && !notModified) || !ASCII.test(key) || !ASCII.test(etag)) return;
+    const slot = this.#maker.armQuick(
+      this.#table,
+      key,
+      etag,
+      whole ? whole.head : null,
+      whole ? whole.kept.bytes : null,
+      notModified,
+      this.#clockOffset + nowMs + ttlMs,
+      this.#countersOf(representation.mount.counters.hot),
+    );
+    if (slot >= 0) this.#answers[slot] = answer;
+    else if (this.#answers.length >= MOST) this.#makeRoom(nowMs);
+  }
+
+  /** Tells the cache and the owner what was given since the last call. */
+  collect(): void {
+    const nowMs = performance.now();
+    const pairs = this.#pairs;
+    let sum = 0;
+    for (let count = PAIRS; count === PAIRS; ) {
+      count = this.#maker.takeHits(this.#table, pairs);
+      for (let at = 0; at < 2 * count; at += 2) {
+        const hits = pairs[at + 1] ?? 0;
+        this.#answers[pairs[at] ?? 0]?.remembered.used(hits, nowMs);
+        sum += hits;
+      }
+    }
+    this.#given += sum;
+    if (sum > 0) this.options.onRequests(sum);
+  }
+
+  /** Every request comes to JavaScript from now on. */
+  stop(): void {
+    this.#maker.stopQuick(this.#table);
+    this.#isAttached = false;
+    this.#isRefused = true;
+  }
+
+  #makeRoom(nowMs: number): void {
+    if (nowMs - this.#clearedMs < TURN_MS) return;
+    this.#clearedMs = nowMs;
+    this.collect();
+    this.#maker.clearQuick(this.#table);
+    this.#answers = [];
+  }
+
+  #countersOf(hot: HotCounters): number {
+    const known = this.#counters.get(hot);
+    if (known !== undefined) return known;
+    const number = this.#maker.addCounters(this.#table, hot.cells);
+    this.#counters.set(hot, number);
+    return number;
+  }
+}

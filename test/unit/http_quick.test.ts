@@ -1,0 +1,452 @@
+/** Answers that are given before uWebSockets.js has seen the request: the same ones, and only as long as they may be. */
+
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  us_listen_socket_close,
+  us_socket_local_port,
+} from 'uWebSockets.js';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Site } from '../../src/http/exchange.js';
+import { askFields } from '../../src/http/fields.js';
+import { HotAnswers } from '../../src/http/hot.js';
+import { answerHot } from '../../src/http/hot_answer.js';
+import { QuickAnswers } from '../../src/http/quick.js';
+import type { Request } from '../../src/http/request.js';
+import { Transfers } from '../../src/http/transfer.js';
+import { loadHttpNative } from '../../src/http_native.js';
+import type { Kept, Stat } from '../../src/storage/storage.js';
+import { testMount } from '../support/test_mount.js';
+
+const { quick: maker } = loadHttpNative();
+if (!maker) throw new Error('the module was compiled for another Node.js');
+
+const stat: Stat = {
+  type: 'file',
+  size: 5,
+  mtimeSeconds: 1_700_000_000,
+  mtimeNanoseconds: 1,
+  ctimeSeconds: 1_700_000_000,
+  ctimeNanoseconds: 1,
+  gfid: 'ab'.repeat(16),
+};
+const TAG = `"${stat.gfid}-5-s44we8.1"`;
+const HEAD = `200 OK\r\nETag: ${TAG}\r\nContent-Type: text/plain`;
+const BODIES: Readonly<Record<string, Buffer>> = {
+  '/a': Buffer.from('hello'),
+  '/empty': Buffer.alloc(0),
+  '/medium': Buffer.alloc(20_000, 'medium '),
+  '/large': Buffer.alloc(120_000, 'large '),
+  '/too-large': Buffer.alloc(200_000, 'too large '),
+};
+
+const request = (url: string, host: string, acceptEncoding: string): Request => ({
+  ...{ method: 'GET', target: url, url, query: '', host, hasBody: false, conditions: null },
+  ...{ acceptEncoding, referer: '', userAgent: '' },
+});
+
+interface Options {
+  readonly quick?: boolean;
+  readonly host?: boolean;
+  readonly acceptEncoding?: boolean;
+}
+
+const undo: (() => void)[] = [];
+afterEach(() => {
+  for (const each of undo.splice(0).reverse()) each();
+});
+
+/** A server of the files above, as far as the short way goes; anything else gets a 404 from JavaScript. */
+function serve({ quick: isQuick = true, host = false, acceptEncoding = false }: Options = {}) {
+  const epoch = new Float64Array([1]);
+  const state = { ttlMs: 60_000, handled: 0, used: 0, requests: 0 };
+  const mount = testMount({ name: 'own' });
+  const wanted = { host, acceptEncoding, log: false };
+  const hot = new HotAnswers(wanted);
+  const quick = new QuickAnswers({
+    ...{ maker: maker as NonNullable<typeof maker>, epoch, host, acceptEncoding },
+    onRequests: (count) => {
+      state.requests += count;
+    },
+  });
+  for (const [url, bytes] of Object.entries(BODIES)) {
+    const kept: Kept = {
+      ...{ stat, bytes, alive: true, take: () => true, ttlMs: () => state.ttlMs },
+      used: (count) => {
+        state.used += count;
+      },
+      lend: () => ({ bytes, release: () => undefined }),
+    };
+    const encodings = acceptEncoding ? ['', 'br'] : [''];
+    for (const encoding of encodings) {
+      const representation = { mount, name: '/a.txt', encoding: null, compressed: false };
+      hot.keep(request(url, host ? 'h' : '', encoding), kept, representation, HEAD);
+    }
+  }
+  const site = {
+    draining: false,
+    counters: { total: 0, active: 0 },
+    ...{ accessLog: null, cacheStatus: null, transfers: new Transfers(10_000), quick },
+  } as unknown as Site;
+  const handle = (res: HttpResponse, req: HttpRequest): void => {
+    state.handled += 1;
+    if (req.getMethod() === 'get' && answerHot(site, hot, res, req, askFields(req))) return;
+    res.writeStatus('404 Not Found');
+    res.end('long way');
+  };
+  let port = 0;
+  const seeConnection = (res: HttpResponse, change: number): void => {
+    if (isQuick && change > 0) quick.attach(res);
+  };
+  App()
+    .filter(seeConnection)
+    .any('/*', handle)
+    .listen('127.0.0.1', 0, (socket) => {
+      if (!socket) throw new Error('cannot listen');
+      port = us_socket_local_port(socket);
+      undo.push(() => us_listen_socket_close(socket));
+    });
+  undo.push(() => quick.stop());
+  return { port, epoch, state, quick, mount };
+}
+
+class Client {
+  #bytes: Buffer = Buffer.alloc(0);
+  readonly #chunks: Buffer[] = [];
+  isClosed = false;
+
+  private constructor(readonly socket: Socket) {
+    socket.setNoDelay(true);
+    socket.on('data', (data) => this.#chunks.push(data));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.isClosed = true;
+    });
+  }
+
+  static async open(port: number): Promise<Client> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    undo.push(() => socket.destroy());
+    return new Client(socket);
+  }
+
+  /** The next answer, with a fixed date; 'closed' where the connection ends before. */
+  async answer(isHead = false): Promise<string> {
+    for (const start = performance.now(); performance.now() - start < 10_000; await sleep(1)) {
+      this.#bytes = Buffer.concat([this.#bytes, ...this.#chunks.splice(0)]);
+      const end = this.#bytes.indexOf('\r\n\r\n');
+      if (end < 0) {
+        if (this.isClosed) return 'closed';
+        continue;
+      }
+      const head = this.#bytes.subarray(0, end + 4).toString('latin1');
+      const length = isHead ? 0 : Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
+      if (this.#bytes.length < end + 4 + length) {
+        if (this.isClosed) return 'closed';
+        continue;
+      }
+      const body = this.#bytes.subarray(end + 4, end + 4 + length).toString('latin1');
+      this.#bytes = this.#bytes.subarray(end + 4 + length);
+      return head.replace(/^Date: .*$/m, 'Date: then') + body;
+    }
+    throw new Error('no answer within 10 s');
+  }
+
+  /** What follows the first line goes in pieces: uWebSockets.js 20 answers 505 where that one comes in several. */
+  async ask(text: string, piece = text.length): Promise<string> {
+    const bytes = Buffer.from(text, 'latin1');
+    let at = 0;
+    for (let next = text.indexOf('\n') + piece; at < bytes.length; at = next, next += piece) {
+      this.socket.write(bytes.subarray(at, next));
+      if (next < bytes.length) await sleep(1);
+    }
+    return await this.answer(text.startsWith('HEAD'));
+  }
+}
+
+const get = (url: string, fields = ''): string => `GET ${url} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`;
+
+/** So that copies have been made of both of its answers. */
+async function warm(client: Client, url: string): Promise<void> {
+  const fields = `If-None-Match: ${TAG}\r\n`;
+  for (const each of [fields, '', '', fields]) await client.ask(get(url, each));
+}
+
+describe('a file that is asked for again and again', () => {
+  test.each(Object.keys(BODIES))('%s gets the same answer as at first', async (url) => {
+    const { port, state } = serve();
+    const client = await Client.open(port);
+    for (const fields of ['', `If-None-Match: ${TAG}\r\n`]) {
+      const first = await client.ask(get(url, fields));
+      expect(first).toMatch(fields === '' ? /^HTTP\/1\.1 200/ : /^HTTP\/1\.1 304/);
+      for (let i = 0; i < 3; i++) expect(await client.ask(get(url, fields))).toBe(first);
+      const before = state.handled;
+      for (let i = 0; i < 5; i++) expect(await client.ask(get(url, fields))).toBe(first);
+      const isTaken = url !== '/too-large' || fields !== '';
+      expect(state.handled - before).toBe(isTaken ? 0 : 5);
+    }
+  });
+
+  test('comes to JavaScript when anything has happened in the cache, and not for long', async () => {
+    const { port, state, epoch } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    for (let round = 0; round < 3; round++) {
+      const before = state.handled;
+      await client.ask(get('/a'));
+      expect(state.handled).toBe(before);
+      epoch[0] = (epoch[0] ?? 0) + 1;
+      for (let i = 0; i < 5; i++) await client.ask(get('/a'));
+      // It is seen that it is wanted, and seen again.
+      expect(state.handled).toBe(before + 2);
+    }
+  });
+
+  test('comes to JavaScript when it is not fresh any more', async () => {
+    const { port, state } = serve();
+    const client = await Client.open(port);
+    state.ttlMs = 150;
+    await warm(client, '/a');
+    const before = state.handled;
+    await client.ask(get('/a'));
+    expect(state.handled).toBe(before);
+    await sleep(160);
+    await client.ask(get('/a'));
+    expect(state.handled).toBe(before + 1);
+    await client.ask(get('/a'));
+    expect(state.handled).toBe(before + 1);
+  });
+
+  test('comes to JavaScript once the server is to stop', async () => {
+    const { port, state, quick } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    const before = state.handled;
+    quick.stop();
+    for (let i = 0; i < 3; i++) await client.ask(get('/a'));
+    expect(state.handled).toBe(before + 3);
+  });
+
+  test('is counted as often as it was given', async () => {
+    const { port, state, quick, mount } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    quick.collect();
+    const { whole, notModified, bytes } = mount.counters.hot;
+    Object.assign(state, { used: 0, requests: 0 });
+    for (let i = 0; i < 7; i++) await client.ask(get('/a'));
+    for (let i = 0; i < 3; i++) await client.ask(get('/a', `If-None-Match: ${TAG}\r\n`));
+    quick.collect();
+    expect(state).toMatchObject({ used: 10, requests: 10 });
+    const { hot } = mount.counters;
+    expect([hot.whole - whole, hot.notModified - notModified, hot.bytes - bytes]).toEqual([
+      7, 3, 35,
+    ]);
+    expect(hot.durations.count).toBe(hot.whole + hot.notModified);
+    quick.collect();
+    expect(state).toMatchObject({ used: 10, requests: 10 });
+  });
+});
+
+describe('whatever is asked', () => {
+  const LINES = [
+    ...[
+      'GET /a',
+      'GET /a?x=1',
+      'GET /empty',
+      'GET /medium',
+      'GET /b',
+      'HEAD /a',
+      'POST /a',
+      'GET //a',
+    ],
+    ...['GET /a/', 'GET /%61', 'get /a'],
+  ];
+  const FIELDS = [
+    ...[
+      'Host: h',
+      'Host: i',
+      'hOST: h',
+      'Accept-Encoding: br',
+      'Accept-Encoding: gzip',
+      'Accept-Encoding:',
+    ],
+    ...[
+      `If-None-Match: ${TAG}`,
+      'If-None-Match: "x"',
+      'If-None-Match: *',
+      `If-None-Match: W/${TAG}`,
+    ],
+    ...[
+      'If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT',
+      'If-Modified-Since: x',
+      'Range: bytes=0-1',
+    ],
+    ...[
+      'If-Match: "x"',
+      'Content-Length: 0',
+      'Connection: keep-alive',
+      'Connection: close',
+      'X: \u00e4',
+    ],
+    ...[
+      'Expect: 100-continue',
+      'X:y',
+      'X:  y',
+      'X: ',
+      'Upgrade: x',
+      'If-Unmodified-Since: x',
+      'X: y\t',
+    ],
+  ];
+  const line = fc.oneof(
+    { weight: 3, arbitrary: fc.constant('GET /a') },
+    { weight: 1, arbitrary: fc.constantFrom(...LINES) },
+  );
+
+  test.each<[string, Options]>([
+    ['by its path', {}],
+    ['by its path, host and encoding', { host: true, acceptEncoding: true }],
+  ])(
+    '%s, the answer is that of JavaScript',
+    async (_, options) => {
+      const quick = serve(options);
+      const plain = serve({ ...options, quick: false });
+      const warmer = await Client.open(quick.port);
+      for (const encoding of ['', 'Accept-Encoding: br\r\n']) {
+        for (const url of ['/a', '/empty', '/medium']) {
+          for (const fields of [`If-None-Match: ${TAG}\r\n`, '', '', `If-None-Match: ${TAG}\r\n`]) {
+            await warmer.ask(get(url, encoding + fields));
+          }
+        }
+      }
+      const before = quick.state.handled;
+      let asked = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          line,
+          fc.uniqueArray(fc.constantFrom(...FIELDS), { maxLength: 4 }),
+          fc.oneof(
+            { weight: 4, arbitrary: fc.constant(1000) },
+            { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+          ),
+          async (first, fields, piece) => {
+            const text = `${[`${first} HTTP/1.1`, 'Host: h', ...fields].join('\r\n')}\r\n\r\n`;
+            const [one, other] = [await Client.open(quick.port), await Client.open(plain.port)];
+            for (let i = 0; i < 3; i++) {
+              asked += 1;
+              const answer = await one.ask(text, piece);
+              expect(answer).toBe(await other.ask(text, piece));
+              if (answer === 'closed' || /connection: close/i.test(text)) break;
+            }
+            one.socket.destroy();
+            other.socket.destroy();
+          },
+        ),
+        { numRuns: 300 },
+      );
+      // Else it would not have been tried.
+      expect(quick.state.handled - before).toBeLessThan(asked * 0.9);
+    },
+    60_000,
+  );
+
+  test('several at once are answered in their order, however many', async () => {
+    const { port, state } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    const before = state.handled;
+    client.socket.write(get('/a') + get('/empty') + get('/b') + get('/a'));
+    const answers: (string | undefined)[] = [];
+    for (let i = 0; i < 4; i++) answers.push((await client.answer()).split('\r\n\r\n')[1]);
+    expect(answers).toEqual(['hello', '', 'long way', 'hello']);
+    expect(state.handled).toBe(before + 4);
+    // More than is read at once.
+    const long = get('/a', `X: ${'x'.repeat(150)}\r\n`);
+    const count = Math.ceil((600 * 1024) / long.length);
+    client.socket.write(long.repeat(count));
+    for (let i = 0; i < count; i++) expect(await client.answer()).toMatch(/hello$/);
+    await client.ask(get('/a'));
+  }, 60_000);
+});
+
+describe('a client that does not read', () => {
+  test('gets all of it, in order, once it does', async () => {
+    const { port, state } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/large');
+    await client.ask(get('/large'));
+    const before = state.handled;
+    client.socket.pause();
+    let asked = 0;
+    // Until the socket is full: then uWebSockets.js has the rest, and the next request.
+    while (state.handled === before) {
+      client.socket.write(get('/large'));
+      asked += 1;
+      await sleep(2);
+    }
+    expect(asked).toBeGreaterThan(5);
+    client.socket.resume();
+    for (let i = 0; i < asked; i++) {
+      const answer = await client.answer();
+      expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toBe(BODIES['/large']?.toString());
+    }
+    const after = state.handled;
+    expect(await client.ask(get('/large'))).toMatch(/^HTTP\/1\.1 200/);
+    expect(state.handled).toBe(after);
+  }, 30_000);
+
+  test('and ends, takes nothing with it', async () => {
+    const { port, state } = serve();
+    const other = await Client.open(port);
+    for (let round = 0; round < 5; round++) {
+      const client = await Client.open(port);
+      await warm(client, '/large');
+      const before = state.handled;
+      client.socket.pause();
+      while (state.handled === before) {
+        client.socket.write(get('/large'));
+        await sleep(2);
+      }
+      client.socket.resetAndDestroy();
+      expect(await other.ask(get('/a'))).toMatch(/hello$/);
+    }
+  }, 30_000);
+});
+
+describe('a client that ends its side', () => {
+  test('sees the connection end, at once where it is idle', async () => {
+    const { port } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    for (let i = 0; i < 5; i++) await client.ask(get('/a'));
+    client.socket.end();
+    for (let i = 0; i < 200 && !client.isClosed; i++) await sleep(10);
+    expect(client.isClosed).toBe(true);
+  });
+
+  test('right behind a request gets its answer, and the connection ends', async () => {
+    const { port } = serve();
+    const client = await Client.open(port);
+    await warm(client, '/a');
+    for (let i = 0; i < 5; i++) await client.ask(get('/a'));
+    client.socket.end(get('/a'));
+    expect(await client.answer()).toMatch(/hello$/);
+    // uWebSockets.js ends what is idle after 10 s, which it counts in fours.
+    for (let i = 0; i < 1800 && !client.isClosed; i++) await sleep(10);
+    expect(client.isClosed).toBe(true);
+  }, 30_000);
+});
+
+test('something else than a connection of uWebSockets.js is refused', () => {
+  const table = maker.openQuick(new Float64Array(1), new Float64Array(1), false, false);
+  expect(maker.attachQuick(table, {})).toBe(false);
+});
