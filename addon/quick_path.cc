@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <linux/sock_diag.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -42,6 +43,7 @@ struct Library {
 // us_socket_t, and its extension, HttpResponseData<false>:
 constexpr size_t kSocketSize = 0x30;
 constexpr size_t kBackpressure = 0x00;   // std::string: what could not be written yet
+constexpr size_t kPendingRemoval = 0x20; // unsigned: how much at its beginning has been written meanwhile
 constexpr size_t kFallback = 0x28;       // std::string: the beginning of a head
 constexpr size_t kBodyLeft = 0x48;       // uint64_t: of the request's body
 constexpr size_t kState = 0xbc;          // int
@@ -52,24 +54,25 @@ constexpr size_t kContextOnData = 0x48;
 // LIBUS_SOCKET_READABLE and LIBUS_SOCKET_WRITABLE: what uSockets waits for.
 constexpr int kReadable = 1;
 constexpr int kWritable = 2;
-// LIBUS_RECV_BUFFER_LENGTH: where so much was read, there may be more.
-constexpr int kReadAtOnce = 512 * 1024;
 // HTTP_IDLE_TIMEOUT_S: what an answer leaves its connection with.
 constexpr unsigned kIdleSeconds = 10;
 
-// After so many answers a connection is looked at as one that is used again and again. libuv may have undone that meanwhile.
-constexpr uint32_t kAnswersToEdge = 1024;
+// After so many answers in a row a connection is one that is used again and again.
+constexpr uint32_t kAnswersToEdge = 16;
 
-// What fits into uWebSockets.js' own buffer is left to it, as it would be otherwise, where the socket does not take it. Of longer
-// answers so many bytes may be, at once and each second: the longer way, which holds nothing back, is taken beyond that.
+// What fits into uWebSockets.js' own buffer is left to it, as it would be otherwise, where the socket does not take it. Longer
+// answers are only given where the socket has room, as others are waiting for what is left to uWebSockets.js: for so long none is
+// given where it had less than it said.
 constexpr size_t kOneCall = 15 * 1024;
-constexpr double kMostLeft = 16.0 * 1024 * 1024;
-constexpr double kLeftPerMs = 1024.0 * 1024 / 1000;
+constexpr double kDistrustMs = 10'000;
 
 // What is remembered of a connection, by its descriptor. It may be of one before, which does no harm: each is told at its beginning
-// when to end, and is looked at the usual way until it has had its share of answers.
+// when to end, and how it is waited for can be said twice.
 struct Connection {
+  // In a row.
   uint32_t answers = 0;
+  // It was said to be waited for by EPOLLET.
+  bool on_edge = false;
   // Since 1970.
   int64_t told_when = 0;
 };
@@ -82,8 +85,7 @@ struct Attached {
 // Of the loop thread.
 Library library{};
 std::vector<Attached> attached;
-double may_leave = kMostLeft;
-double may_leave_since_ms = 0;
+double trusted_from_ms = 0;
 std::vector<Connection> connections;
 // libuv's.
 int epoll_fd = -1;
@@ -121,14 +123,17 @@ int64_t SecondAt(double now_ms) {
 
 // Nothing of an earlier request or answer is left.
 bool IsIdle(const void* ext) {
-  return StringAt(ext, kBackpressure).empty() && StringAt(ext, kFallback).empty() && At<uint64_t>(ext, kBodyLeft) == 0 &&
+  return StringAt(ext, kBackpressure).empty() && At<unsigned>(ext, kPendingRemoval) == 0 && StringAt(ext, kFallback).empty() && At<uint64_t>(ext, kBodyLeft) == 0 &&
          (At<int>(ext, kState) & (kIsPending | kIsClosing)) == 0;
 }
 
-bool MayLeave(size_t bytes, double now_ms) {
-  may_leave = std::min(kMostLeft, may_leave + (now_ms - may_leave_since_ms) * kLeftPerMs);
-  may_leave_since_ms = now_ms;
-  return may_leave >= static_cast<double>(bytes);
+// Whether the socket takes so much at once. The kernel counts what it needs itself as well: half as much again at most.
+bool HasRoom(int fd, size_t bytes) {
+  uint32_t figures[SK_MEMINFO_VARS] = {};
+  socklen_t size = sizeof(figures);
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &size) != 0 || size < sizeof(figures)) return false;
+  const uint32_t used = std::max(figures[SK_MEMINFO_WMEM_QUEUED], figures[SK_MEMINFO_WMEM_ALLOC]);
+  return used + bytes + bytes / 2 < figures[SK_MEMINFO_SNDBUF];
 }
 
 // uWebSockets.js writes it when the socket takes more, and ends connections that do not.
@@ -137,10 +142,10 @@ void Leave(us_socket_t* socket, void* ext, const QuickTable::Found& found, size_
   const size_t of_head = std::min(written, found.head_length);
   backpressure.append(found.head + of_head, found.head_length - of_head);
   if (found.body_length > 0) backpressure.append(found.body + (written - of_head), found.body_length - (written - of_head));
-  may_leave -= static_cast<double>(backpressure.size());
   // What asks for being told of that is a write that fails.
-  const int more = library.write(0, socket, backpressure.data(), static_cast<int>(backpressure.size()), 0);
-  backpressure.erase(0, static_cast<size_t>(more));
+  const auto more = static_cast<size_t>(library.write(0, socket, backpressure.data(), static_cast<int>(backpressure.size()), 0));
+  if (more == backpressure.size()) std::string().swap(backpressure);
+  else backpressure.erase(0, more);
 }
 
 Connection& ConnectionOf(int fd) {
@@ -151,14 +156,30 @@ Connection& ConnectionOf(int fd) {
 
 // Has epoll tell of what comes in once, or, without EPOLLET, for as long as it has not been read, as libuv has it. The former saves
 // a second look at the socket after each request. uSockets reads all there is each time, but where its buffer is full. A peer that
-// ends its side right behind its last request is then seen to have gone with the answer, or when the connection has been idle.
+// ends its side right behind its last request is then seen to have gone when the connection has been idle.
 void WaitFor(us_socket_t* socket, int fd, uint32_t how) {
   const int events = library.poll_events(socket);
-  if (how == EPOLLET && events != kReadable) return;
   epoll_event event{};
   event.events = ((events & kReadable) ? EPOLLIN : 0u) | ((events & kWritable) ? EPOLLOUT : 0u) | how;
   event.data.fd = fd;
   epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+// One more in a row.
+void CountAnswer(us_socket_t* socket, int fd, Connection& connection) {
+  if (connection.on_edge || ++connection.answers < kAnswersToEdge || library.poll_events(socket) != kReadable) return;
+  connection.on_edge = true;
+  WaitFor(socket, fd, EPOLLET);
+}
+
+// uWebSockets.js has to see what comes, and when the peer ends: it may do so while it waits for an answer.
+void EndRow(us_socket_t* socket) {
+  const int fd = library.poll_fd(socket);
+  Connection& connection = ConnectionOf(fd);
+  connection.answers = 0;
+  if (!connection.on_edge) return;
+  connection.on_edge = false;
+  WaitFor(socket, fd, 0);
 }
 
 // How much of it went out at once.
@@ -187,12 +208,19 @@ bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
   const QuickTable::Found found = table.Find(get, began_ms, second);
   if (!found.head) return false;
   const size_t length = found.head_length + found.body_length;
-  if (length > kOneCall && !MayLeave(length, began_ms)) return false;
   const int fd = library.poll_fd(socket);
+  if (length > kOneCall && (began_ms < trusted_from_ms || !HasRoom(fd, length))) return false;
   const size_t written = Write(fd, found);
-  if (written < length) Leave(socket, ext, found, written);
   Connection& connection = ConnectionOf(fd);
-  if (connection.answers++ % kAnswersToEdge == 1) WaitFor(socket, fd, EPOLLET);
+  if (written < length) {
+    Leave(socket, ext, found, written);
+    // libuv waits for it the usual way again.
+    connection.answers = 0;
+    connection.on_edge = false;
+    if (length > kOneCall) trusted_from_ms = began_ms + kDistrustMs;
+  } else {
+    CountAnswer(socket, fd, connection);
+  }
   // How long it may be idle, as uWebSockets.js does with each answer. Once a second is enough, as uSockets counts in fours.
   if (connection.told_when != second) {
     connection.told_when = second;
@@ -203,13 +231,13 @@ bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
 }
 
 us_socket_t* HandleData(us_socket_t* socket, char* data, int length) {
-  if (length == kReadAtOnce) WaitFor(socket, library.poll_fd(socket), 0);
   const us_socket_context_t* const context = library.context(0, socket);
   for (const Attached& each : attached) {
     if (each.context != context) continue;
     if (each.table->enabled && Answer(*each.table, socket, {data, static_cast<size_t>(length)})) return socket;
     break;
   }
+  EndRow(socket);
   return library.on_data(socket, data, length);
 }
 

@@ -95,7 +95,7 @@ export class QuickAnswers {
 
   /** Whether a copy is to be had of an answer that has just been given: where it is wanted again, and there is none. */
   wants(answer: HotAnswer, nowMs: number): boolean {
-    if (!this.#isAttached) return false;
+    if (!this.#isAttached || this.#isFull(nowMs)) return false;
     const epoch = this.options.epoch[0] ?? 0;
     const { copied } = answer;
     if (copied?.wantedAt !== epoch) {
@@ -132,8 +132,13 @@ export class QuickAnswers {
       this.#clockOffset + nowMs + ttlMs,
       this.#countersOf(representation.mount.counters.hot),
     );
-    if (slot >= 0) this.#answers[slot] = answer;
-    else if (this.#answers.length >= MOST) this.#makeRoom(nowMs);
+    if (slot >= 0) {
+      this.#answers[slot] = answer;
+    } else if (this.#answers.length >= MOST) {
+      copied.at = -1;
+      this.#clear();
+      this.#clearedMs = nowMs;
+    }
   }
 
   /** Tells the cache and the owner what was given since the last call. */
@@ -156,14 +161,19 @@ export class QuickAnswers {
   /** Every request comes to JavaScript from now on. */
   stop(): void {
     this.#maker.stopQuick(this.#table);
+    this.#clear();
     this.#isAttached = false;
     this.#isRefused = true;
   }
 
-  #makeRoom(nowMs: number): void {
-    if (nowMs - this.#clearedMs < TURN_MS) return;
-    this.#clearedMs = nowMs;
+  /** What is wanted now will be wanted again when others have had their turn. */
+  #isFull(nowMs: number): boolean {
+    return this.#answers.length >= MOST && nowMs - this.#clearedMs < TURN_MS;
+  }
+
+  #clear(): void {
     this.collect();
+    for (const { copied } of this.#answers) if (copied) copied.at = -1;
     this.#maker.clearQuick(this.#table);
     this.#answers = [];
   }

@@ -446,6 +446,55 @@ describe('a client that ends its side', () => {
   }, 30_000);
 });
 
+test('of more than there is room for, some have their turn, and later others', () => {
+  const MOST = 2048;
+  const mount = testMount({ name: 'own' });
+  const hot = new HotAnswers({ host: false, acceptEncoding: false, log: false });
+  const quick = new QuickAnswers({
+    maker: { ...maker, attachQuick: () => true },
+    ...{ epoch: new Float64Array(1), host: false, acceptEncoding: false },
+    onRequests: () => undefined,
+  });
+  quick.attach({} as HttpResponse);
+  const representation = { mount, name: '/a.txt', encoding: null, compressed: false };
+  const kept: Kept = {
+    ...{ stat, bytes: Buffer.from('x'), alive: true, take: () => true, ttlMs: () => 1e6 },
+    ...{
+      used: () => undefined,
+      lend: () => ({ bytes: Buffer.from('x'), release: () => undefined }),
+    },
+  };
+  const answers = Array.from({ length: MOST + 200 }, (_, at) => {
+    hot.keep(request(`/${at}`, '', ''), kept, representation, HEAD);
+    const req = { getUrl: () => `/${at}`, getHeader: () => '' } as unknown as HttpRequest;
+    return hot.find(req, `/${at}`, 0);
+  });
+  let nowMs = 0;
+  /** How many of them were copied when each of them was wanted once more. */
+  const copy = (): number => {
+    let count = 0;
+    for (const [at, answer] of answers.entries()) {
+      if (!answer) throw new Error('it was not kept');
+      nowMs += 0.01;
+      if (!quick.wants(answer, nowMs)) continue;
+      quick.take(`/${at}`, answer, nowMs);
+      if ((answer.copied?.at ?? -1) >= 0) count += 1;
+    }
+    return count;
+  };
+  expect(copy()).toBe(0);
+  // Once all places are taken, all are free again.
+  const first = copy();
+  expect(first).toBeGreaterThan(MOST);
+  const second = copy();
+  expect(second).toBeGreaterThan(MOST * 0.8);
+  // From then on those have their turn who came first.
+  expect(copy()).toBe(0);
+  nowMs += 10_000;
+  expect(copy()).toBeGreaterThan(0);
+  expect(copy()).toBeGreaterThan(MOST * 0.8);
+});
+
 test('something else than a connection of uWebSockets.js is refused', () => {
   const table = maker.openQuick(new Float64Array(1), new Float64Array(1), false, false);
   expect(maker.attachQuick(table, {})).toBe(false);
