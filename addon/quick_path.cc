@@ -54,6 +54,8 @@ constexpr size_t kContextOnData = 0x48;
 // LIBUS_SOCKET_READABLE and LIBUS_SOCKET_WRITABLE: what uSockets waits for.
 constexpr int kReadable = 1;
 constexpr int kWritable = 2;
+// Shorter than what uWebSockets.js takes for a head in pieces.
+constexpr size_t kLongestLine = 2048;
 // HTTP_IDLE_TIMEOUT_S: what an answer leaves its connection with.
 constexpr unsigned kIdleSeconds = 10;
 
@@ -230,14 +232,29 @@ bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
   return true;
 }
 
+// uWebSockets.js 20 takes a first line that has come up to its version, or less, for one of another version. So its beginnings are
+// put where it would put those of a head that it sees to be one, until the line is there. What could not become a line is left to it.
+bool IsBeginningOfLine(us_socket_t* socket, std::string_view bytes) {
+  void* const ext = library.ext(0, socket);
+  if (At<uint64_t>(ext, kBodyLeft) != 0 || (At<int>(ext, kState) & (kIsPending | kIsClosing)) != 0) return false;
+  auto& fallback = *reinterpret_cast<std::string*>(static_cast<char*>(ext) + kFallback);
+  if (fallback.size() + bytes.size() > kLongestLine || library.is_shut_down(0, socket)) return false;
+  const auto is_text = [](char byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\r'; };
+  if (!std::all_of(bytes.begin(), bytes.end(), is_text) || fallback.find('\n') != std::string::npos) return false;
+  fallback.append(bytes);
+  return true;
+}
+
 us_socket_t* HandleData(us_socket_t* socket, char* data, int length) {
   const us_socket_context_t* const context = library.context(0, socket);
   for (const Attached& each : attached) {
     if (each.context != context) continue;
-    if (each.table->enabled && Answer(*each.table, socket, {data, static_cast<size_t>(length)})) return socket;
+    const std::string_view bytes(data, static_cast<size_t>(length));
+    if (each.table->enabled && Answer(*each.table, socket, bytes)) return socket;
+    EndRow(socket);
+    if (IsBeginningOfLine(socket, bytes)) return socket;
     break;
   }
-  EndRow(socket);
   return library.on_data(socket, data, length);
 }
 

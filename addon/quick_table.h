@@ -65,7 +65,7 @@ class QuickTable {
     uint32_t slot = 0;
   };
 
-  static constexpr size_t kMostSlots = 2048;
+  static constexpr size_t kMostSlots = 1024;
   // Longer bodies than this are not taken.
   static constexpr size_t kLongestBody = 128 * 1024;
 

@@ -218,15 +218,17 @@ class Worker {
     });
   }
 
-  /** null: each request has to come to JavaScript, be it for its line in the log. */
+  /** null: the native module can't see requests. They all come to JavaScript where each has its line in the log, or a Cache-Status. */
   #quickAnswers(wanted: Wanted, onRequests: (count: number) => void): QuickAnswers | null {
     const memory = this.#memory;
     const { quick } = httpNative;
-    if (!memory || !quick || wanted.log || cacheStatus(this.config) !== null) return null;
+    if (!quick) return null;
     const { host, acceptEncoding } = wanted;
-    const epoch = memory.epoch.cell;
-    const answers = new QuickAnswers({ maker: quick, epoch, host, acceptEncoding, onRequests });
-    memory.beforeEviction = () => answers.collect();
+    const epoch = memory ? memory.epoch.cell : new Float64Array(1);
+    const enabled = memory !== null && !wanted.log && cacheStatus(this.config) === null;
+    const options = { maker: quick, epoch, host, acceptEncoding, enabled, onRequests };
+    const answers = new QuickAnswers(options);
+    if (memory) memory.beforeEviction = () => answers.collect();
     return answers;
   }
 

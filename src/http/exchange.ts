@@ -24,7 +24,7 @@ export interface Site {
   readonly listings: ListingMemory;
   /** null: there is no cache. */
   readonly hot: HotAnswers | null;
-  /** null: all requests come to JavaScript. */
+  /** null: nothing is seen of a request before uWebSockets.js has. */
   readonly quick: QuickAnswers | null;
   /** null: no access log. */
   readonly accessLog: AccessLog | null;

@@ -7,7 +7,8 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { performance } from 'node:perf_hooks';
 import { BOUNDS_MS } from '../observe/histogram.js';
 import type { HotCounters } from '../observe/request_counters.js';
-import type { HotAnswer } from './hot.js';
+import type { Remembered } from '../storage/storage.js';
+import type { Copied, HotAnswer } from './hot.js';
 
 /** The addon's part (addon/http.cc), whose tables are known by numbers. */
 export interface QuickMaker {
@@ -44,6 +45,8 @@ export interface QuickOptions {
   readonly epoch: Float64Array;
   readonly host: boolean;
   readonly acceptEncoding: boolean;
+  /** false: all requests come to JavaScript. */
+  readonly enabled: boolean;
   /** So many requests were answered. */
   readonly onRequests: (count: number) => void;
 }
@@ -51,7 +54,7 @@ export interface QuickOptions {
 /** As in addon/quick_table.h. What does not fit is given the usual way. */
 const LONGEST_BODY = 128 * 1024;
 /** A copy takes some 1 KiB. */
-const MOST = 2048;
+const MOST = 1024;
 /** When there are so many, others have their turn. */
 const TURN_MS = 10_000;
 const PAIRS = 256;
@@ -62,30 +65,36 @@ export class QuickAnswers {
   readonly #maker: QuickMaker;
   readonly #table: number;
   readonly #counters = new Map<HotCounters, number>();
-  /** By their slots. */
-  #answers: HotAnswer[] = [];
+  /** By their slots. Not the answers, whose heads would be kept twice. */
+  #slots: { readonly remembered: Remembered; readonly copied: Copied }[] = [];
   readonly #pairs = new Uint32Array(2 * PAIRS);
   /** From performance.now() to process.hrtime(), in milliseconds. */
   readonly #clockOffset: number;
   #isAttached = false;
   #isRefused = false;
+  #isOn = false;
   #given = 0;
   #clearedMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: QuickOptions) {
-    const { maker, epoch, host, acceptEncoding } = options;
+    const { maker, epoch, host, acceptEncoding, enabled } = options;
     this.#maker = maker;
     this.#table = maker.openQuick(epoch, new Float64Array(BOUNDS_MS), host, acceptEncoding);
+    if (!enabled) maker.stopQuick(this.#table);
     // In this order, an answer's time may only be up too soon.
     const hrtimeMs = Number(process.hrtime.bigint()) / 1e6;
     this.#clockOffset = hrtimeMs - performance.now();
   }
 
-  /** A connection was opened. Once for all connections of its App. */
+  /**
+   * A connection was opened. Once for all connections of its App: from then on its requests are seen, and the first line of one may
+   * come in several pieces, of which uWebSockets.js 20 by itself makes a 505.
+   */
   attach(res: HttpResponse): void {
     if (this.#isAttached || this.#isRefused) return;
     this.#isAttached = this.#maker.attachQuick(this.#table, res);
     this.#isRefused = !this.#isAttached;
+    this.#isOn = this.#isAttached && this.options.enabled;
   }
 
   /** Requests that were answered so, up to the last `collect`. */
@@ -95,7 +104,7 @@ export class QuickAnswers {
 
   /** Whether a copy is to be had of an answer that has just been given: where it is wanted again, and there is none. */
   wants(answer: HotAnswer, nowMs: number): boolean {
-    if (!this.#isAttached || this.#isFull(nowMs)) return false;
+    if (!this.#isOn || this.#isFull(nowMs)) return false;
     const epoch = this.options.epoch[0] ?? 0;
     const { copied } = answer;
     if (copied?.wantedAt !== epoch) {
@@ -133,8 +142,8 @@ export class QuickAnswers {
       this.#countersOf(representation.mount.counters.hot),
     );
     if (slot >= 0) {
-      this.#answers[slot] = answer;
-    } else if (this.#answers.length >= MOST) {
+      this.#slots[slot] = { remembered, copied };
+    } else if (this.#slots.length >= MOST) {
       copied.at = -1;
       this.#clear();
       this.#clearedMs = nowMs;
@@ -150,7 +159,7 @@ export class QuickAnswers {
       count = this.#maker.takeHits(this.#table, pairs);
       for (let at = 0; at < 2 * count; at += 2) {
         const hits = pairs[at + 1] ?? 0;
-        this.#answers[pairs[at] ?? 0]?.remembered.used(hits, nowMs);
+        this.#slots[pairs[at] ?? 0]?.remembered.used(hits, nowMs);
         sum += hits;
       }
     }
@@ -162,20 +171,19 @@ export class QuickAnswers {
   stop(): void {
     this.#maker.stopQuick(this.#table);
     this.#clear();
-    this.#isAttached = false;
-    this.#isRefused = true;
+    this.#isOn = false;
   }
 
   /** What is wanted now will be wanted again when others have had their turn. */
   #isFull(nowMs: number): boolean {
-    return this.#answers.length >= MOST && nowMs - this.#clearedMs < TURN_MS;
+    return this.#slots.length >= MOST && nowMs - this.#clearedMs < TURN_MS;
   }
 
   #clear(): void {
     this.collect();
-    for (const { copied } of this.#answers) if (copied) copied.at = -1;
+    for (const { copied } of this.#slots) copied.at = -1;
     this.#maker.clearQuick(this.#table);
-    this.#answers = [];
+    this.#slots = [];
   }
 
   #countersOf(hot: HotCounters): number {
