@@ -120,11 +120,12 @@ async function atRest(): Promise<{ pid: number; descriptors: number }[]> {
     workers = await server.workers();
     return workers.every((worker) => {
       const { openFiles, busy } = native(worker);
-      const idle = openFiles === 0 && busy === 0 && worker.connections === 0;
-      return idle && worker.requests.active === 0;
+      const { blocksInUse, jobs } = worker.memory as Readonly<Record<string, number>>;
+      // The watch over the volume has a job of its own at times.
+      const idle = openFiles === 0 && busy === 0 && blocksInUse === 0 && jobs === 0;
+      return idle && worker.connections === 0 && worker.requests.active === 0;
     });
   });
-  for (const { memory } of workers) expect(memory).toMatchObject({ blocksInUse: 0, jobs: 0 });
   return workers
     .map(({ pid }) => ({ pid, descriptors: processFigures(pid).descriptors }))
     .sort((one, other) => one.pid - other.pid);
