@@ -62,7 +62,7 @@ async function withoutFaults(options: Options, stop: AbortSignal): Promise<numbe
   else if (options.kind === 'reload') await reloads(findings, options.minutes, stop);
   else if (options.kind === 'log') await logging(findings, options, stop);
   else await churn(findings, options, stop);
-  say(findings.failed ? 'something was wrong' : 'no violation');
+  findings.printViolations();
   return findings.failed ? 1 : 0;
 }
 

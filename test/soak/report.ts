@@ -72,19 +72,20 @@ export class Findings {
     say('longest waits:');
     for (const { ms, text } of this.#waits)
       say(`  ${(ms / 1000).toFixed(1).padStart(5)} s  ${text}`);
-    this.#printViolations();
+    this.printViolations();
   }
 
-  /** Each kind once: without times, and with how often it was seen. */
-  #printViolations(): void {
-    const kinds = new Map<string, number>();
+  /** Each kind once: how often it was seen, and when last. */
+  printViolations(): void {
+    const kinds = new Map<string, { count: number; last: string }>();
     for (const text of this.#violations) {
       const kind = text.replace(/^ *[\d.]+ s {2}| bytes \d+-\d+|, after [\d.]+ s/g, '');
-      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      const count = (kinds.get(kind)?.count ?? 0) + 1;
+      kinds.set(kind, { count, last: text.slice(0, text.indexOf(' s ') + 2).trim() });
     }
-    const sorted = [...kinds].sort(([, a], [, b]) => b - a);
-    for (const [kind, count] of sorted.slice(0, KINDS))
-      say(`${String(count).padStart(5)}  ${kind}`);
+    const sorted = [...kinds].sort(([, a], [, b]) => b.count - a.count);
+    for (const [kind, { count, last }] of sorted.slice(0, KINDS))
+      say(`${String(count).padStart(5)}  ${kind}, the last at ${last}`);
     if (sorted.length > KINDS) say(`and ${sorted.length - KINDS} other kinds`);
     say(this.failed ? `${this.#violations.length} violations` : 'no violation');
   }
