@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -54,8 +55,8 @@ constexpr size_t kContextOnData = 0x48;
 // LIBUS_SOCKET_READABLE and LIBUS_SOCKET_WRITABLE: what uSockets waits for.
 constexpr int kReadable = 1;
 constexpr int kWritable = 2;
-// Shorter than what uWebSockets.js takes for a head in pieces.
-constexpr size_t kLongestLine = 2048;
+// What uWebSockets.js takes for a head in pieces, unless UWS_HTTP_MAX_HEADERS_SIZE says otherwise.
+constexpr size_t kLongestHead = 4096;
 // HTTP_IDLE_TIMEOUT_S: what an answer leaves its connection with.
 constexpr unsigned kIdleSeconds = 10;
 
@@ -88,6 +89,7 @@ struct Attached {
 Library library{};
 std::vector<Attached> attached;
 double trusted_from_ms = 0;
+size_t longest_head = kLongestHead;
 std::vector<Connection> connections;
 // libuv's.
 int epoll_fd = -1;
@@ -238,7 +240,7 @@ bool IsBeginningOfLine(us_socket_t* socket, std::string_view bytes) {
   void* const ext = library.ext(0, socket);
   if (At<uint64_t>(ext, kBodyLeft) != 0 || (At<int>(ext, kState) & (kIsPending | kIsClosing)) != 0) return false;
   auto& fallback = *reinterpret_cast<std::string*>(static_cast<char*>(ext) + kFallback);
-  if (fallback.size() + bytes.size() > kLongestLine || library.is_shut_down(0, socket)) return false;
+  if (fallback.size() + bytes.size() >= longest_head || library.is_shut_down(0, socket)) return false;
   const auto is_text = [](char byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\r'; };
   if (!std::all_of(bytes.begin(), bytes.end(), is_text) || fallback.find('\n') != std::string::npos) return false;
   fallback.append(bytes);
@@ -297,6 +299,9 @@ bool Load() {
   // It stays loaded, as Node.js never unloads a module of the main thread.
   dlclose(handle);
   if (is_whole) library = found;
+  // As uWebSockets.js reads it.
+  const char* const size = std::getenv("UWS_HTTP_MAX_HEADERS_SIZE");
+  if (const int bytes = size ? std::atoi(size) : 0; bytes > 0) longest_head = static_cast<size_t>(bytes);
   return is_whole;
 }
 
