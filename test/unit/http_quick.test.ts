@@ -213,12 +213,12 @@ describe('a file that is asked for again and again', () => {
   test('comes to JavaScript when it is not fresh any more', async () => {
     const { port, state } = serve();
     const client = await Client.open(port);
-    state.ttlMs = 150;
+    state.ttlMs = 2_000;
     await warm(client, '/a');
     const before = state.handled;
     await client.ask(get('/a'));
     expect(state.handled).toBe(before);
-    await sleep(160);
+    await sleep(2_010);
     await client.ask(get('/a'));
     expect(state.handled).toBe(before + 1);
     await client.ask(get('/a'));
