@@ -80,6 +80,27 @@ napi_valuetype TypeOf(napi_env env, napi_value value) {
   return type;
 }
 
+// The bytes of a typed array; none of null.
+std::string_view Bytes(napi_env env, napi_value value) {
+  if (TypeOf(env, value) == napi_null) return {};
+  void* bytes = nullptr;
+  size_t length = 0;
+  Check(napi_get_buffer_info(env, value, &bytes, &length));
+  return {static_cast<const char*>(bytes), length};
+}
+
+bool Bool(napi_env env, napi_value value) {
+  bool is = false;
+  Check(napi_get_value_bool(env, value, &is));
+  return is;
+}
+
+napi_value Boolean(napi_env env, bool is) {
+  napi_value value = nullptr;
+  Check(napi_get_boolean(env, is, &value));
+  return value;
+}
+
 // Of one access log.
 struct Log {
   std::vector<LineShape> shapes;
@@ -250,27 +271,6 @@ napi_value CloseLog(napi_env env, napi_callback_info info) {
   LetGo(env, LogOf(env, in.values[0]));
   InstanceOf(env).logs[Uint32(env, in.values[0])].reset();
   return nullptr;
-}
-
-// The bytes of a typed array; none of null.
-std::string_view Bytes(napi_env env, napi_value value) {
-  if (TypeOf(env, value) == napi_null) return {};
-  void* bytes = nullptr;
-  size_t length = 0;
-  Check(napi_get_buffer_info(env, value, &bytes, &length));
-  return {static_cast<const char*>(bytes), length};
-}
-
-bool Bool(napi_env env, napi_value value) {
-  bool is = false;
-  Check(napi_get_value_bool(env, value, &is));
-  return is;
-}
-
-napi_value Boolean(napi_env env, bool is) {
-  napi_value value = nullptr;
-  Check(napi_get_boolean(env, is, &value));
-  return value;
 }
 
 // The numbers of a Float64Array, which is kept.

@@ -125,10 +125,15 @@ int64_t SecondAt(double now_ms) {
   return static_cast<int64_t>((now_ms + offset_ms) / 1e3);
 }
 
+// No request is being answered, and none has a body that is still to come.
+bool HasNoneUnderWay(const void* ext) {
+  return At<uint64_t>(ext, kBodyLeft) == 0 && (At<int>(ext, kState) & (kIsPending | kIsClosing)) == 0;
+}
+
 // Nothing of an earlier request or answer is left.
 bool IsIdle(const void* ext) {
-  return StringAt(ext, kBackpressure).empty() && At<unsigned>(ext, kPendingRemoval) == 0 && StringAt(ext, kFallback).empty() && At<uint64_t>(ext, kBodyLeft) == 0 &&
-         (At<int>(ext, kState) & (kIsPending | kIsClosing)) == 0;
+  return StringAt(ext, kBackpressure).empty() && At<unsigned>(ext, kPendingRemoval) == 0 &&
+         StringAt(ext, kFallback).empty() && HasNoneUnderWay(ext);
 }
 
 // Whether the socket takes so much at once. The kernel counts what it needs itself as well: half as much again at most.
@@ -147,7 +152,8 @@ void Leave(us_socket_t* socket, void* ext, const QuickTable::Found& found, size_
   backpressure.append(found.head + of_head, found.head_length - of_head);
   if (found.body_length > 0) backpressure.append(found.body + (written - of_head), found.body_length - (written - of_head));
   // What asks for being told of that is a write that fails.
-  const auto more = static_cast<size_t>(library.write(0, socket, backpressure.data(), static_cast<int>(backpressure.size()), 0));
+  const int length = static_cast<int>(backpressure.size());
+  const auto more = static_cast<size_t>(library.write(0, socket, backpressure.data(), length, 0));
   if (more == backpressure.size()) std::string().swap(backpressure);
   else backpressure.erase(0, more);
 }
@@ -238,7 +244,7 @@ bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
 // put where it would put those of a head that it sees to be one, until the line is there. What could not become a line is left to it.
 bool IsBeginningOfLine(us_socket_t* socket, std::string_view bytes) {
   void* const ext = library.ext(0, socket);
-  if (At<uint64_t>(ext, kBodyLeft) != 0 || (At<int>(ext, kState) & (kIsPending | kIsClosing)) != 0) return false;
+  if (!HasNoneUnderWay(ext)) return false;
   auto& fallback = *reinterpret_cast<std::string*>(static_cast<char*>(ext) + kFallback);
   if (fallback.size() + bytes.size() >= longest_head || library.is_shut_down(0, socket)) return false;
   const auto is_text = [](char byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\r'; };

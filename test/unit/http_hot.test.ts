@@ -7,20 +7,11 @@ import { askFields } from '../../src/http/fields.js';
 import { decide, type HotAnswer, HotAnswers } from '../../src/http/hot.js';
 import { answerHot } from '../../src/http/hot_answer.js';
 import type { Representation } from '../../src/http/reply.js';
-import type { Request } from '../../src/http/request.js';
 import { Transfers } from '../../src/http/transfer.js';
 import type { Kept, Stat } from '../../src/storage/storage.js';
+import { request, stat, TAG } from '../support/hot_file.js';
 import { testMount } from '../support/test_mount.js';
 
-const stat: Stat = {
-  type: 'file',
-  size: 5,
-  mtimeSeconds: 1_700_000_000,
-  mtimeNanoseconds: 1,
-  ctimeSeconds: 1_700_000_000,
-  ctimeNanoseconds: 1,
-  gfid: 'ab'.repeat(16),
-};
 const kept: Kept = {
   stat,
   bytes: Buffer.from('hello'),
@@ -32,7 +23,6 @@ const kept: Kept = {
 };
 const mount = testMount({});
 const asItIs: Representation = { mount, name: '/a.txt', encoding: null, compressed: false };
-const TAG = `"${stat.gfid}-5-s44we8.1"`;
 const BR_TAG = `"${stat.gfid}-5-s44we8.1-br"`;
 
 /** As uWebSockets.js gives it: names in lower case, '' for what is not there. */
@@ -48,19 +38,6 @@ const find = (answers: HotAnswers, req: HttpRequest): HotAnswer | undefined =>
 const drop = (answers: HotAnswers, answer: HotAnswer, req: HttpRequest): void =>
   answers.drop(answer, req, req.getUrl(), askFields(req));
 const decideOn = (answer: HotAnswer, req: HttpRequest) => decide(answer, req, askFields(req));
-
-const request = (url: string, host = '', acceptEncoding = ''): Request => ({
-  method: 'GET',
-  target: url,
-  url,
-  query: '',
-  host,
-  hasBody: false,
-  conditions: null,
-  acceptEncoding,
-  referer: '',
-  userAgent: '',
-});
 
 describe('what is kept', () => {
   test('is found by all that decides the answer, and by nothing else', () => {

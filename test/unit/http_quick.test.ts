@@ -1,184 +1,26 @@
 /** Answers that are given before uWebSockets.js has seen the request: the same ones, and only as long as they may be. */
-
-import {
-  App,
-  type HttpRequest,
-  type HttpResponse,
-  us_listen_socket_close,
-  us_socket_local_port,
-} from 'uWebSockets.js';
-import { connect, type Socket } from 'node:net';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Site } from '../../src/http/exchange.js';
-import { askFields } from '../../src/http/fields.js';
 import { HotAnswers } from '../../src/http/hot.js';
-import { answerHot } from '../../src/http/hot_answer.js';
 import { QuickAnswers } from '../../src/http/quick.js';
-import type { Request } from '../../src/http/request.js';
-import { Transfers } from '../../src/http/transfer.js';
-import { loadHttpNative } from '../../src/http_native.js';
-import type { Kept, Stat } from '../../src/storage/storage.js';
+import type { Kept } from '../../src/storage/storage.js';
+import { request, stat, TAG } from '../support/hot_file.js';
+import {
+  BODIES,
+  Client,
+  endAll,
+  get,
+  HEAD,
+  maker,
+  type Options,
+  serve,
+  warm,
+} from '../support/quick_site.js';
 import { testMount } from '../support/test_mount.js';
 
-const { quick: maker } = loadHttpNative();
-if (!maker) throw new Error('the module was compiled for another Node.js');
-
-const stat: Stat = {
-  type: 'file',
-  size: 5,
-  mtimeSeconds: 1_700_000_000,
-  mtimeNanoseconds: 1,
-  ctimeSeconds: 1_700_000_000,
-  ctimeNanoseconds: 1,
-  gfid: 'ab'.repeat(16),
-};
-const TAG = `"${stat.gfid}-5-s44we8.1"`;
-const HEAD = `200 OK\r\nETag: ${TAG}\r\nContent-Type: text/plain`;
-const BODIES: Readonly<Record<string, Buffer>> = {
-  '/a': Buffer.from('hello'),
-  '/empty': Buffer.alloc(0),
-  '/medium': Buffer.alloc(20_000, 'medium '),
-  '/large': Buffer.alloc(120_000, 'large '),
-  '/too-large': Buffer.alloc(200_000, 'too large '),
-};
-
-const request = (url: string, host: string, acceptEncoding: string): Request => ({
-  ...{ method: 'GET', target: url, url, query: '', host, hasBody: false, conditions: null },
-  ...{ acceptEncoding, referer: '', userAgent: '' },
-});
-
-interface Options {
-  readonly quick?: boolean;
-  readonly host?: boolean;
-  readonly acceptEncoding?: boolean;
-}
-
-const undo: (() => void)[] = [];
-afterEach(() => {
-  for (const each of undo.splice(0).reverse()) each();
-});
-
-/** A server of the files above, as far as the short way goes; anything else gets a 404 from JavaScript. */
-function serve({ quick: isQuick = true, host = false, acceptEncoding = false }: Options = {}) {
-  const epoch = new Float64Array([1]);
-  const state = { ttlMs: 60_000, handled: 0, used: 0, requests: 0 };
-  const mount = testMount({ name: 'own' });
-  const wanted = { host, acceptEncoding, log: false };
-  const hot = new HotAnswers(wanted);
-  const quick = new QuickAnswers({
-    ...{ maker: maker as NonNullable<typeof maker>, epoch, host, acceptEncoding },
-    enabled: isQuick,
-    onRequests: (count) => {
-      state.requests += count;
-    },
-  });
-  for (const [url, bytes] of Object.entries(BODIES)) {
-    const kept: Kept = {
-      ...{ stat, bytes, alive: true, take: () => true, ttlMs: () => state.ttlMs },
-      used: (count) => {
-        state.used += count;
-      },
-      lend: () => ({ bytes, release: () => undefined }),
-    };
-    const encodings = acceptEncoding ? ['', 'br'] : [''];
-    for (const encoding of encodings) {
-      const representation = { mount, name: '/a.txt', encoding: null, compressed: false };
-      hot.keep(request(url, host ? 'h' : '', encoding), kept, representation, HEAD);
-    }
-  }
-  const site = {
-    draining: false,
-    counters: { total: 0, active: 0 },
-    ...{ accessLog: null, cacheStatus: null, transfers: new Transfers(10_000), quick },
-  } as unknown as Site;
-  const handle = (res: HttpResponse, req: HttpRequest): void => {
-    state.handled += 1;
-    if (req.getMethod() === 'get' && answerHot(site, hot, res, req, askFields(req))) return;
-    res.writeStatus('404 Not Found');
-    res.end('long way');
-  };
-  let port = 0;
-  const seeConnection = (res: HttpResponse, change: number): void => {
-    if (change > 0) quick.attach(res);
-  };
-  App()
-    .filter(seeConnection)
-    .any('/*', handle)
-    .listen('127.0.0.1', 0, (socket) => {
-      if (!socket) throw new Error('cannot listen');
-      port = us_socket_local_port(socket);
-      undo.push(() => us_listen_socket_close(socket));
-    });
-  undo.push(() => quick.stop());
-  return { port, epoch, state, quick, mount };
-}
-
-class Client {
-  #bytes: Buffer = Buffer.alloc(0);
-  readonly #chunks: Buffer[] = [];
-  isClosed = false;
-
-  private constructor(readonly socket: Socket) {
-    socket.setNoDelay(true);
-    socket.on('data', (data) => this.#chunks.push(data));
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.isClosed = true;
-    });
-  }
-
-  static async open(port: number): Promise<Client> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
-    undo.push(() => socket.destroy());
-    return new Client(socket);
-  }
-
-  /** The next answer, with a fixed date; 'closed' where the connection ends before. */
-  async answer(isHead = false): Promise<string> {
-    for (const start = performance.now(); performance.now() - start < 10_000; await sleep(1)) {
-      this.#bytes = Buffer.concat([this.#bytes, ...this.#chunks.splice(0)]);
-      const end = this.#bytes.indexOf('\r\n\r\n');
-      if (end < 0) {
-        if (this.isClosed) return 'closed';
-        continue;
-      }
-      const head = this.#bytes.subarray(0, end + 4).toString('latin1');
-      const length = isHead ? 0 : Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
-      if (this.#bytes.length < end + 4 + length) {
-        if (this.isClosed) return 'closed';
-        continue;
-      }
-      const body = this.#bytes.subarray(end + 4, end + 4 + length).toString('latin1');
-      this.#bytes = this.#bytes.subarray(end + 4 + length);
-      return head.replace(/^Date: .*$/m, 'Date: then') + body;
-    }
-    throw new Error('no answer within 10 s');
-  }
-
-  /** In pieces of so many bytes. */
-  async ask(text: string, piece = text.length): Promise<string> {
-    const bytes = Buffer.from(text, 'latin1');
-    for (let at = 0; at < bytes.length; at += piece) {
-      this.socket.write(bytes.subarray(at, at + piece));
-      if (piece < bytes.length) await sleep(1);
-    }
-    return await this.answer(text.startsWith('HEAD'));
-  }
-}
-
-const get = (url: string, fields = ''): string => `GET ${url} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`;
-
-/** So that copies have been made of both of its answers. */
-async function warm(client: Client, url: string): Promise<void> {
-  const fields = `If-None-Match: ${TAG}\r\n`;
-  for (const each of [fields, '', '', fields]) await client.ask(get(url, each));
-}
+afterEach(endAll);
 
 describe('a file that is asked for again and again', () => {
   test.each(Object.keys(BODIES))('%s gets the same answer as at first', async (url) => {
