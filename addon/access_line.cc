@@ -1,5 +1,6 @@
 #include "access_line.h"
 
+#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -54,6 +55,11 @@ char* PutText(char* out, std::string_view text) {
   return out + text.size();
 }
 
+// By their slots.
+std::array<std::string_view, 5> TextsOf(const LineValues& values) {
+  return {values.client, values.target, values.host, values.referer, values.user_agent};
+}
+
 }  // namespace
 
 bool IsPlain(std::string_view text) {
@@ -82,14 +88,22 @@ void LineShape::AddText(std::string_view text) {
 
 void LineShape::AddSlot(uint32_t slot) { pieces_.push_back({slot, 0, 0}); }
 
-size_t LineShape::Write(const LineValues& values, std::string_view second, char* out, size_t room) const {
-  const std::string_view texts[] = {values.client, values.target, values.host, values.referer, values.user_agent};
+size_t LineShape::Measure(const LineValues& values, std::string_view second) const {
   size_t longest = text_.size() + second.size() + kNumbers;
-  for (const std::string_view text : texts) {
+  for (const std::string_view text : TextsOf(values)) {
     if (!IsPlain(text)) return 0;
     longest += text.size();
   }
-  if (longest > room || values.client.find(' ') != std::string_view::npos) return 0;
+  return values.client.find(' ') == std::string_view::npos ? longest : 0;
+}
+
+size_t LineShape::Write(const LineValues& values, std::string_view second, char* out, size_t room) const {
+  const size_t longest = Measure(values, second);
+  return longest == 0 || longest > room ? 0 : Put(values, second, out);
+}
+
+size_t LineShape::Put(const LineValues& values, std::string_view second, char* out) const {
+  const auto texts = TextsOf(values);
   char* at = out;
   for (const Piece& piece : pieces_) {
     if (piece.slot == kText) {
@@ -117,7 +131,7 @@ size_t LineShape::Write(const LineValues& values, std::string_view second, char*
         break;
       default: {
         const uint32_t number = piece.slot & ~kOrHyphen;
-        assert(number < sizeof(texts) / sizeof(texts[0]));
+        assert(number < texts.size());
         const std::string_view text = texts[number];
         at = PutText(at, text.empty() && (piece.slot & kOrHyphen) != 0 ? "-" : text);
       }

@@ -47,8 +47,14 @@ class LineShape {
   // Each at most once: how long a line may become is counted so.
   void AddSlot(uint32_t slot);
 
-  // Writes a line to `out`; `second` is the text for kSecond. Returns its length, or 0 where it would be longer than `room`, or has
-  // something that has to be escaped: control characters, what is not ASCII, quotes and backslashes, and spaces in the client.
+  // How long such a line is at most, whatever the numbers are; `second` is the text for kSecond. 0: something has to be escaped:
+  // control characters, what is not ASCII, quotes and backslashes, and spaces in the client.
+  size_t Measure(const LineValues& values, std::string_view second) const;
+
+  // Writes a line, which can be measured, to `out`, where there is room for the longest. Returns its length.
+  size_t Put(const LineValues& values, std::string_view second, char* out) const;
+
+  // Both: returns the line's length, or 0 where nothing was written, as it would have to be escaped or might not fit into `room`.
   size_t Write(const LineValues& values, std::string_view second, char* out, size_t room) const;
 
  private:

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "access_line.h"
+#include "line_log.h"
 #include "quick_path.h"
 #include "quick_table.h"
 #include "request_fields.h"
@@ -102,23 +103,18 @@ napi_value Boolean(napi_env env, bool is) {
 }
 
 // Of one access log.
-struct Log {
-  std::vector<LineShape> shapes;
-  // Since 1970, and as text.
-  double second = -1;
-  std::string second_text;
-  // What lines are written into: a buffer of JavaScript's, which is kept alive as long as it is here.
+struct Log : LineLog {
+  // Keep alive what lines are written into, and the cells, which are JavaScript's.
   napi_ref chunk = nullptr;
-  char* bytes = nullptr;
-  size_t capacity = 0;
+  napi_ref cells_array = nullptr;
 };
 
 // Answers that are given before JavaScript is asked, with the memory of JavaScript's that they are counted in.
 struct Quick {
-  explicit Quick(QuickTable::Options options) : table(std::move(options)) {}
-  ~Quick() { DetachQuickTable(&table); }
+  explicit Quick(QuickTable::Options options) : site(std::move(options)) {}
+  ~Quick() { DetachQuickSite(&site); }
 
-  QuickTable table;
+  QuickSite site;
   std::vector<QuickCounters> counters;
   // What keeps that memory, and the epoch.
   std::vector<napi_ref> references;
@@ -165,10 +161,14 @@ napi_value GetBits(napi_env env, napi_callback_info info) {
   return bits;
 }
 
-// openLog() → log
-napi_value OpenLog(napi_env env, napi_callback_info) {
+// openLog(cells) → log. `cells`: a Uint32Array, see LineLog::Cell
+napi_value OpenLog(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
   auto& logs = InstanceOf(env).logs;
   logs.push_back(std::make_unique<Log>());
+  Log& log = *logs.back();
+  log.cells = reinterpret_cast<uint32_t*>(const_cast<char*>(Bytes(env, in.values[0]).data()));
+  Check(napi_create_reference(env, in.values[0], 1, &log.cells_array));
   return Number(env, static_cast<uint32_t>(logs.size() - 1));
 }
 
@@ -268,7 +268,14 @@ napi_value PutLine(napi_env env, napi_callback_info info) {
 // closeLog(log)
 napi_value CloseLog(napi_env env, napi_callback_info info) {
   const Arguments<1> in(env, info);
-  LetGo(env, LogOf(env, in.values[0]));
+  Log& log = LogOf(env, in.values[0]);
+  for (const auto& quick : InstanceOf(env).quicks) {
+    if (quick->site.log != &log) continue;
+    quick->site.enabled = false;
+    quick->site.log = nullptr;
+  }
+  LetGo(env, log);
+  Check(napi_delete_reference(env, log.cells_array));
   InstanceOf(env).logs[Uint32(env, in.values[0])].reset();
   return nullptr;
 }
@@ -281,9 +288,10 @@ double* KeepNumbers(napi_env env, napi_value array, std::vector<napi_ref>& refer
   return reinterpret_cast<double*>(const_cast<char*>(Bytes(env, array).data()));
 }
 
-// openQuick(epoch, bounds, byHost, byAcceptEncoding) → quick. `epoch`: a Float64Array of one number. `bounds`: a Float64Array.
+// openQuick(epoch, bounds, byHost, byAcceptEncoding, log, trusts) → quick. `epoch`: a Float64Array of one number. `bounds`: a
+// Float64Array. `log`: a number, or null: answers have no lines.
 napi_value OpenQuick(napi_env env, napi_callback_info info) {
-  const Arguments<4> in(env, info);
+  const Arguments<6> in(env, info);
   std::vector<napi_ref> references;
   QuickTable::Options options{};
   options.epoch = KeepNumbers(env, in.values[0], references);
@@ -295,6 +303,8 @@ napi_value OpenQuick(napi_env env, napi_callback_info info) {
   auto& quicks = InstanceOf(env).quicks;
   quicks.push_back(std::make_unique<Quick>(std::move(options)));
   quicks.back()->references = std::move(references);
+  if (TypeOf(env, in.values[4]) != napi_null) quicks.back()->site.log = &LogOf(env, in.values[4]);
+  quicks.back()->site.trusts = Bool(env, in.values[5]);
   return Number(env, static_cast<uint32_t>(quicks.size() - 1));
 }
 
@@ -311,14 +321,14 @@ napi_value AttachQuick(napi_env env, napi_callback_info info) {
   const Arguments<2> in(env, info);
   uv_loop_t* loop = nullptr;
   Check(napi_get_uv_event_loop(env, &loop));
-  QuickTable& table = QuickOf(env, in.values[0]).table;
-  return Boolean(env, AttachQuickTable(SocketOfResponse(Local(in.values[1])), &table, uv_backend_fd(loop)));
+  QuickSite& site = QuickOf(env, in.values[0]).site;
+  return Boolean(env, AttachQuickSite(SocketOfResponse(Local(in.values[1])), &site, uv_backend_fd(loop)));
 }
 
-// armQuick(quick, key, etag, wholeHead, body, notModifiedHead, untilMs, counters) → slot, or -1. Heads and body are buffers or
-// null. `untilMs`: in milliseconds of process.hrtime().
+// armQuick(quick, key, etag, wholeHead, body, notModifiedHead, untilMs, counters, shape) → slot, or -1. Heads and body are buffers
+// or null. `untilMs`: in milliseconds of process.hrtime(). `shape`: of its lines in the log; any where there is none.
 napi_value ArmQuick(napi_env env, napi_callback_info info) {
-  const Arguments<8> in(env, info);
+  const Arguments<9> in(env, info);
   Quick& quick = QuickOf(env, in.values[0]);
   const std::string key = Latin1(env, in.values[1]);
   const std::string etag = Latin1(env, in.values[2]);
@@ -330,8 +340,9 @@ napi_value ArmQuick(napi_env env, napi_callback_info info) {
   answer.not_modified_head = Bytes(env, in.values[5]);
   answer.until_ms = Double(env, in.values[6]);
   answer.counters = quick.counters[Uint32(env, in.values[7])];
+  answer.line_shape = Uint32(env, in.values[8]);
   napi_value slot = nullptr;
-  Check(napi_create_int32(env, quick.table.Arm(answer), &slot));
+  Check(napi_create_int32(env, quick.site.table.Arm(answer), &slot));
   return slot;
 }
 
@@ -341,20 +352,48 @@ napi_value TakeHits(napi_env env, napi_callback_info info) {
   const std::string_view pairs = Bytes(env, in.values[1]);
   auto* const numbers = reinterpret_cast<uint32_t*>(const_cast<char*>(pairs.data()));
   const size_t room = pairs.size() / (2 * sizeof(uint32_t));
-  return Number(env, static_cast<uint32_t>(QuickOf(env, in.values[0]).table.TakeHits(numbers, room)));
+  return Number(env, static_cast<uint32_t>(QuickOf(env, in.values[0]).site.table.TakeHits(numbers, room)));
 }
 
 // clearQuick(quick): forgets all answers
 napi_value ClearQuick(napi_env env, napi_callback_info info) {
   const Arguments<1> in(env, info);
-  QuickOf(env, in.values[0]).table.Clear();
+  QuickOf(env, in.values[0]).site.table.Clear();
   return nullptr;
 }
 
 // stopQuick(quick): it answers nothing any more
 napi_value StopQuick(napi_env env, napi_callback_info info) {
   const Arguments<1> in(env, info);
-  QuickOf(env, in.values[0]).table.enabled = false;
+  QuickOf(env, in.values[0]).site.enabled = false;
+  return nullptr;
+}
+
+// tellPeer(res, address, isTrusted): who is at the other end of its connection
+napi_value TellPeerOf(napi_env env, napi_callback_info info) {
+  const Arguments<3> in(env, info);
+  TellPeer(SocketOfResponse(Local(in.values[0])), Latin1(env, in.values[1]), Bool(env, in.values[2]));
+  return nullptr;
+}
+
+// forgetPeer(res): its connection has just been opened
+napi_value ForgetPeerOf(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  ForgetPeer(SocketOfResponse(Local(in.values[0])));
+  return nullptr;
+}
+
+// tellForwarded(quick, peer, forwardedFor, client): whom a trusted peer speaks for. forgetForwarded(quick): of all that was told.
+napi_value TellForwarded(napi_env env, napi_callback_info info) {
+  const Arguments<4> in(env, info);
+  const std::string peer = Latin1(env, in.values[1]);
+  QuickOf(env, in.values[0]).site.forwarded.Tell(peer, Latin1(env, in.values[2]), Latin1(env, in.values[3]));
+  return nullptr;
+}
+
+napi_value ForgetForwarded(napi_env env, napi_callback_info info) {
+  const Arguments<1> in(env, info);
+  QuickOf(env, in.values[0]).site.forwarded.Clear();
   return nullptr;
 }
 
@@ -384,6 +423,10 @@ NAPI_MODULE_INIT() {
   Export(env, exports, "takeHits", TakeHits);
   Export(env, exports, "clearQuick", ClearQuick);
   Export(env, exports, "stopQuick", StopQuick);
+  Export(env, exports, "tellPeer", TellPeerOf);
+  Export(env, exports, "forgetPeer", ForgetPeerOf);
+  Export(env, exports, "tellForwarded", TellForwarded);
+  Export(env, exports, "forgetForwarded", ForgetForwarded);
   Check(napi_set_named_property(env, exports, "abi", Number(env, NODE_MODULE_VERSION)));
   return exports;
 }

@@ -69,8 +69,8 @@ constexpr uint32_t kAnswersToEdge = 16;
 constexpr size_t kOneCall = 15 * 1024;
 constexpr double kDistrustMs = 10'000;
 
-// What is remembered of a connection, by its descriptor. It may be of one before, which does no harm: each is told at its beginning
-// when to end, and how it is waited for can be said twice.
+// What is remembered of a connection, by its descriptor. But for the peer it may be of one before, which does no harm: each is told
+// at its beginning when to end, and how it is waited for can be said twice.
 struct Connection {
   // In a row.
   uint32_t answers = 0;
@@ -78,11 +78,12 @@ struct Connection {
   bool on_edge = false;
   // Since 1970.
   int64_t told_when = 0;
+  Peer peer;
 };
 
 struct Attached {
   us_socket_context_t* context;
-  QuickTable* table;
+  QuickSite* site;
 };
 
 // Of the loop thread.
@@ -111,8 +112,8 @@ double NowMs() {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
 
-// Since 1970, at `now_ms` of CLOCK_MONOTONIC. How the two clocks lie to each other is looked at ten times a second.
-int64_t SecondAt(double now_ms) {
+// Since 1970, in milliseconds, at `now_ms` of CLOCK_MONOTONIC. How the two clocks lie to each other is looked at ten times a second.
+double SinceEpoch(double now_ms) {
   constexpr double kLookMs = 100;
   static double looked_ms = -kLookMs;
   static double offset_ms = 0;
@@ -122,7 +123,7 @@ int64_t SecondAt(double now_ms) {
     looked_ms = now_ms;
     offset_ms = static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6 - now_ms;
   }
-  return static_cast<int64_t>((now_ms + offset_ms) / 1e3);
+  return now_ms + offset_ms;
 }
 
 // No request is being answered, and none has a body that is still to come.
@@ -208,20 +209,46 @@ size_t Write(int fd, const QuickTable::Found& found) {
   return written < 0 ? 0 : static_cast<size_t>(written);
 }
 
-bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
+// Who it comes from. false: that is not known.
+bool FindClient(QuickSite& site, const Peer& peer, const PlainGet& get, std::string_view& client) {
+  client = peer.Address();
+  if (!peer.is_trusted || get.forwarded_for.empty()) return true;
+  const std::string* const found = site.forwarded.Find(client, get.forwarded_for);
+  if (found) client = *found;
+  return found != nullptr;
+}
+
+bool Answer(QuickSite& site, us_socket_t* socket, std::string_view bytes) {
+  QuickTable& table = site.table;
   PlainGet get;
   if (!ReadPlainGet(bytes, get)) return false;
   void* const ext = library.ext(0, socket);
   if (!IsIdle(ext) || library.is_shut_down(0, socket)) return false;
-  const double began_ms = NowMs();
-  const int64_t second = SecondAt(began_ms);
-  const QuickTable::Found found = table.Find(get, began_ms, second);
-  if (!found.head) return false;
-  const size_t length = found.head_length + found.body_length;
   const int fd = library.poll_fd(socket);
+  Connection& connection = ConnectionOf(fd);
+  const Peer& peer = connection.peer;
+  if ((site.log || site.trusts) && !peer.is_known) return false;
+  const double began_ms = NowMs();
+  const double since_epoch = SinceEpoch(began_ms);
+  const auto second = static_cast<int64_t>(since_epoch / 1e3);
+  const QuickTable::Found found = table.Find(get, began_ms, second, site.trusts && peer.is_trusted);
+  if (!found.head) return false;
+  LineValues line{};
+  if (site.log) {
+    if (!FindClient(site, peer, get, line.client)) return false;
+    line.target = get.target;
+    line.host = get.host;
+    line.referer = get.referer;
+    line.user_agent = get.user_agent;
+    line.status = found.is_whole ? 200 : 304;
+    line.bytes = found.body_length;
+    line.started_ms = static_cast<uint32_t>(since_epoch - static_cast<double>(second) * 1e3);
+    // Before it is too late to have JavaScript answer.
+    if (!site.log->Takes(found.line_shape, line, second)) return false;
+  }
+  const size_t length = found.head_length + found.body_length;
   if (length > kOneCall && (began_ms < trusted_from_ms || !HasRoom(fd, length))) return false;
   const size_t written = Write(fd, found);
-  Connection& connection = ConnectionOf(fd);
   if (written < length) {
     Leave(socket, ext, found, written);
     // libuv waits for it the usual way again.
@@ -236,7 +263,12 @@ bool Answer(QuickTable& table, us_socket_t* socket, std::string_view bytes) {
     connection.told_when = second;
     library.timeout(0, socket, kIdleSeconds);
   }
-  table.Count(found, NowMs() - began_ms);
+  const double duration_ms = NowMs() - began_ms;
+  table.Count(found, duration_ms);
+  if (site.log) {
+    line.duration_us = static_cast<uint64_t>(duration_ms * 1e3 + 0.5);
+    site.log->Put(found.line_shape, line);
+  }
   return true;
 }
 
@@ -258,7 +290,7 @@ us_socket_t* HandleData(us_socket_t* socket, char* data, int length) {
   for (const Attached& each : attached) {
     if (each.context != context) continue;
     const std::string_view bytes(data, static_cast<size_t>(length));
-    if (each.table->enabled && Answer(*each.table, socket, bytes)) return socket;
+    if (each.site->enabled && Answer(*each.site, socket, bytes)) return socket;
     EndRow(socket);
     if (IsBeginningOfLine(socket, bytes)) return socket;
     break;
@@ -313,7 +345,7 @@ bool Load() {
 
 }  // namespace
 
-bool AttachQuickTable(std::uintptr_t address, QuickTable* table, int epoll) {
+bool AttachQuickSite(std::uintptr_t address, QuickSite* site, int epoll) {
   if (sizeof(void*) != 8 || address == 0 || !Load()) return false;
   auto* const socket = reinterpret_cast<us_socket_t*>(address);
   const void* const ext = library.ext(0, socket);
@@ -324,16 +356,27 @@ bool AttachQuickTable(std::uintptr_t address, QuickTable* table, int epoll) {
   // So it is with a connection that nothing has been read from yet.
   if (!IsIdle(ext) || At<int>(ext, kState) != 0) return false;
   const auto known = std::find_if(attached.begin(), attached.end(), [&](auto& each) { return each.context == context; });
-  if (known != attached.end()) known->table = table;
-  else attached.push_back({context, table});
+  if (known != attached.end()) known->site = site;
+  else attached.push_back({context, site});
   epoll_fd = epoll;
   library.set_on_data(0, context, HandleData);
   return true;
 }
 
-void DetachQuickTable(const QuickTable* table) {
-  const auto is_its = [table](const Attached& each) { return each.table == table; };
+void DetachQuickSite(const QuickSite* site) {
+  const auto is_its = [site](const Attached& each) { return each.site == site; };
   attached.erase(std::remove_if(attached.begin(), attached.end(), is_its), attached.end());
+}
+
+void TellPeer(std::uintptr_t socket, std::string_view address, bool is_trusted) {
+  if (socket == 0 || !library.on_data) return;
+  ConnectionOf(library.poll_fd(reinterpret_cast<us_socket_t*>(socket))).peer.Tell(address, is_trusted);
+}
+
+void ForgetPeer(std::uintptr_t socket) {
+  // Nobody has been told before the module was found.
+  if (socket == 0 || !library.on_data) return;
+  ConnectionOf(library.poll_fd(reinterpret_cast<us_socket_t*>(socket))).peer.is_known = false;
 }
 
 }  // namespace gfserve

@@ -1,5 +1,6 @@
 #include "quick_table.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -17,7 +18,8 @@ constexpr size_t kMostFields = 64;
 constexpr size_t kLongestChain = 8;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr size_t kBuckets = 2 * QuickTable::kMostSlots;
-constexpr size_t kDateLength = 29;
+// Of an answer without a Cache-Status.
+constexpr int64_t kNoStatus = -1;
 
 // Where a mount's counters are, as in HotCounters of src/observe/request_counters.ts.
 constexpr size_t kWhole = 0;
@@ -66,7 +68,19 @@ struct Seen {
   bool host = false;
   bool accept_encoding = false;
   bool if_none_match = false;
+  bool forwarded_for = false;
 };
+
+// The first one counts, as for uWebSockets.js. None is empty.
+void TakeFirst(std::string_view value, std::string_view& field) {
+  if (field.empty()) field = value;
+}
+
+// In whole seconds.
+int64_t TtlOf(double left_ms) {
+  constexpr double kLongest = 1e15;
+  return static_cast<int64_t>(std::min(left_ms, kLongest) / 1000);
+}
 
 // false: it makes the request another one than a plain GET.
 bool TakeField(std::string_view name, std::string_view value, PlainGet& get, Seen& seen) {
@@ -79,16 +93,19 @@ bool TakeField(std::string_view name, std::string_view value, PlainGet& get, See
     case 6:
       return !IsSame(name, "expect");
     case 7:
+      if (IsSame(name, "referer")) TakeFirst(value, get.referer);
       return !IsSame(name, "upgrade");
     case 8:
       return !IsSame(name, "if-match");
     case 10:
+      if (IsSame(name, "user-agent")) TakeFirst(value, get.user_agent);
       return !IsSame(name, "connection") || (value.size() == 10 && IsSame(value, "keep-alive"));
     case 13:
       return !IsSame(name, "if-none-match") || Take(value, get.if_none_match, seen.if_none_match);
     case 14:
       return !IsSame(name, "content-length");
     case 15:
+      if (IsSame(name, "x-forwarded-for")) return Take(value, get.forwarded_for, seen.forwarded_for);
       return !IsSame(name, "accept-encoding") || Take(value, get.accept_encoding, seen.accept_encoding);
     case 17:
       if (IsSame(name, "if-modified-since")) get.needs_match = true;
@@ -118,6 +135,7 @@ bool ReadPlainGet(std::string_view bytes, PlainGet& get) {
   at += kVersion.size();
 
   get = PlainGet{};
+  get.target = whole;
   get.path = whole.substr(0, whole.find('?'));
   Seen seen;
   for (size_t count = 0; at < end; ++count) {
@@ -142,8 +160,7 @@ bool ReadPlainGet(std::string_view bytes, PlainGet& get) {
 QuickTable::QuickTable(Options options)
     : options_(std::move(options)),
       seed_((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}()),
-      buckets_(kBuckets, kNone),
-      date_(kDateLength, ' ') {}
+      buckets_(kBuckets, kNone) {}
 
 uint64_t QuickTable::HashOf(std::string_view key) const {
   constexpr uint64_t kFactor = 0x9e3779b97f4a7c15;
@@ -188,16 +205,10 @@ uint32_t QuickTable::Look(std::string_view key, size_t bucket, size_t& length) c
 QuickTable::Head QuickTable::MakeHead(std::string_view head, const std::string& rest) {
   Head made;
   if (head.empty()) return made;
-  made.bytes.reserve(head.size() + rest.size() + 96);
-  made.bytes += "HTTP/1.1 ";
-  made.bytes += head;
+  made.fields = "HTTP/1.1 ";
+  made.fields += head;
   // What uWebSockets.js says behind an answer's own fields.
-  made.bytes += "\r\nDate: ";
-  made.date = made.bytes.size();
-  made.bytes.append(kDateLength, ' ');
-  made.bytes += "\r\nuWebSockets: 20\r\n";
-  made.bytes += rest;
-  made.bytes += "\r\n";
+  made.rest = "\r\nuWebSockets: 20\r\n" + rest + "\r\n";
   return made;
 }
 
@@ -221,6 +232,7 @@ int32_t QuickTable::Arm(const QuickAnswer& answer) {
   slot.body = answer.body;
   slot.until_ms = answer.until_ms;
   slot.counters = answer.counters.cells;
+  slot.line_shape = answer.line_shape;
   slot.epoch = *options_.epoch;
   return static_cast<int32_t>(at);
 }
@@ -231,59 +243,70 @@ void QuickTable::Clear() {
   buckets_.assign(kBuckets, kNone);
 }
 
-const std::string& QuickTable::HeadAt(Head& head, int64_t second) {
-  if (head.second == second) return head.bytes;
-  if (date_second_ != second) {
-    static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const time_t time = static_cast<time_t>(second);
-    tm utc{};
-    gmtime_r(&time, &utc);
-    char text[64];
-    // RFC 9110 §5.6.7, whatever the locale is.
-    std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[utc.tm_wday], utc.tm_mday,
-                  kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-    date_.assign(text);
-    date_.resize(kDateLength, ' ');
-    date_second_ = second;
-  }
-  head.bytes.replace(head.date, kDateLength, date_);
+// RFC 9110 §5.6.7, whatever the locale is.
+const std::string& QuickTable::DateAt(int64_t second) {
+  if (date_second_ == second) return date_;
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const time_t time = static_cast<time_t>(second);
+  tm utc{};
+  gmtime_r(&time, &utc);
+  char text[64];
+  std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[utc.tm_wday], utc.tm_mday,
+                kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+  date_.assign(text);
+  date_second_ = second;
+  return date_;
+}
+
+const std::string& QuickTable::HeadAt(Head& head, int64_t second, int64_t ttl) {
+  if (head.second == second && head.ttl == ttl) return head.bytes;
   head.second = second;
+  head.ttl = ttl;
+  head.bytes.assign(head.fields);
+  // As in src/http/cache_status.ts.
+  if (ttl != kNoStatus) head.bytes += "\r\nCache-Status: gfserve; hit; ttl=" + std::to_string(ttl);
+  head.bytes += "\r\nDate: ";
+  head.bytes += DateAt(second);
+  head.bytes += head.rest;
   return head.bytes;
 }
 
-QuickTable::Found QuickTable::Find(const PlainGet& get, double now_ms, int64_t second) {
+QuickTable::Found QuickTable::Find(const PlainGet& get, double now_ms, int64_t second, bool tells_status) {
   const std::string_view key = KeyOf(get);
   size_t length = 0;
   const uint32_t at = Look(key, HashOf(key) % kBuckets, length);
   if (at == kNone) return {};
   Slot& slot = slots_[at];
   if (slot.epoch != *options_.epoch || !(now_ms < slot.until_ms)) return {};
+  const int64_t ttl = tells_status ? TtlOf(slot.until_ms - now_ms) : kNoStatus;
 
   Found found;
   found.slot = at;
+  found.line_shape = slot.line_shape;
+  Head* head = nullptr;
   if (!get.if_none_match.empty()) {
-    if (slot.not_modified.bytes.empty() || get.if_none_match != slot.etag) return {};
-    const std::string& head = HeadAt(slot.not_modified, second);
-    found.head = head.data();
-    found.head_length = head.size();
-    return found;
+    if (get.if_none_match != slot.etag) return {};
+    head = &slot.not_modified;
+  } else {
+    if (get.needs_match) return {};
+    head = &slot.whole;
+    found.body = slot.body.data();
+    found.body_length = slot.body.size();
   }
-  if (get.needs_match || slot.whole.bytes.empty()) return {};
-  const std::string& head = HeadAt(slot.whole, second);
-  found.head = head.data();
-  found.head_length = head.size();
-  found.body = slot.body.data();
-  found.body_length = slot.body.size();
+  if (head->fields.empty()) return {};
+  found.is_whole = head == &slot.whole;
+  const std::string& bytes = HeadAt(*head, second, ttl);
+  found.head = bytes.data();
+  found.head_length = bytes.size();
   return found;
 }
 
 void QuickTable::Count(const Found& found, double duration_ms) {
   Slot& slot = slots_[found.slot];
   if (slot.hits++ == 0) touched_.push_back(found.slot);
-  const bool is_whole = found.head == slot.whole.bytes.data();
-  slot.counters[is_whole ? kWhole : kNotModified] += 1;
+  slot.counters[found.is_whole ? kWhole : kNotModified] += 1;
   slot.counters[kBytes] += static_cast<double>(found.body_length);
   const auto& bounds = options_.bounds_ms;
   size_t bound = 0;

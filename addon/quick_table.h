@@ -14,11 +14,17 @@ namespace gfserve {
 struct PlainGet {
   // Of the target, without the query.
   std::string_view path;
+  // With it.
+  std::string_view target;
   std::string_view host;
   std::string_view accept_encoding;
   std::string_view if_none_match;
   // It has Range or If-Modified-Since, which only do not count where If-None-Match names what is there (RFC 9110 §13.2.2).
   bool needs_match;
+  // These don't, but are told in the log.
+  std::string_view referer;
+  std::string_view user_agent;
+  std::string_view forwarded_for;
 };
 
 // Whether `bytes` are the head of one such request, whole, and nothing else. Whatever is unusual about it, right or wrong, is for
@@ -42,6 +48,8 @@ struct QuickAnswer {
   // When it ceases to be fresh, in milliseconds of CLOCK_MONOTONIC.
   double until_ms;
   QuickCounters counters;
+  // Whoever gives it is told: what its lines in the log look like.
+  uint32_t line_shape;
 };
 
 class QuickTable {
@@ -63,6 +71,9 @@ class QuickTable {
     const char* body = nullptr;
     size_t body_length = 0;
     uint32_t slot = 0;
+    uint32_t line_shape = 0;
+    // A 200, not a 304.
+    bool is_whole = false;
   };
 
   static constexpr size_t kMostSlots = 1024;
@@ -79,8 +90,8 @@ class QuickTable {
   // Forgets all answers, and how often they were given.
   void Clear();
 
-  // What may be given now. `now_ms` of CLOCK_MONOTONIC; `second` since 1970, for Date.
-  Found Find(const PlainGet& get, double now_ms, int64_t second);
+  // What may be given now. `now_ms` of CLOCK_MONOTONIC; `second` since 1970, for Date. `tells_status`: with a Cache-Status.
+  Found Find(const PlainGet& get, double now_ms, int64_t second, bool tells_status);
 
   // It was given.
   void Count(const Found& found, double duration_ms);
@@ -90,14 +101,16 @@ class QuickTable {
 
   size_t size() const { return slots_.size(); }
 
-  bool enabled = true;
-
  private:
-  // A head with the place of its date, which is brought up to date when it is sent.
+  // A head without what changes with time, and as it was sent last.
   struct Head {
+    std::string fields;
+    // Behind the date.
+    std::string rest;
     std::string bytes;
-    size_t date = 0;
     int64_t second = -1;
+    // In seconds; kNoStatus: it has no Cache-Status.
+    int64_t ttl = 0;
   };
 
   struct Slot {
@@ -109,6 +122,7 @@ class QuickTable {
     double epoch = -1;
     double until_ms = 0;
     double* counters = nullptr;
+    uint32_t line_shape = 0;
     uint32_t hits = 0;
     uint32_t next = 0;
   };
@@ -118,7 +132,8 @@ class QuickTable {
   // kNone: there is none. `length`: of the chain, as far as it was followed.
   uint32_t Look(std::string_view key, size_t bucket, size_t& length) const;
   static Head MakeHead(std::string_view head, const std::string& rest);
-  const std::string& HeadAt(Head& head, int64_t second);
+  const std::string& HeadAt(Head& head, int64_t second, int64_t ttl);
+  const std::string& DateAt(int64_t second);
 
   const Options options_;
   const uint64_t seed_;

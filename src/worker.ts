@@ -198,6 +198,7 @@ class Worker {
       clients: new Clients(
         httpNative.socketOf,
         server.trustedProxies.length === 0 ? null : createTrust(server.trustedProxies),
+        this.#quick,
       ),
       fieldsOf: (req) => {
         const fields = httpNative.fieldsOf(req);
@@ -218,15 +219,19 @@ class Worker {
     });
   }
 
-  /** null: the native module can't see requests. They all come to JavaScript where each has its line in the log, or a Cache-Status. */
+  /** null: the native module can't see requests. They all come to JavaScript where it alone can make lines for them, or everybody is told by Cache-Status. */
   #quickAnswers(wanted: Wanted, onRequests: (count: number) => void): QuickAnswers | null {
     const memory = this.#memory;
     const { quick } = httpNative;
     if (!quick) return null;
     const { host, acceptEncoding } = wanted;
     const epoch = memory ? memory.epoch.cell : new Float64Array(1);
-    const enabled = memory !== null && !wanted.log && cacheStatus(this.config) === null;
-    const options = { maker: quick, epoch, host, acceptEncoding, enabled, onRequests };
+    const { native: lines } = this.accessLog;
+    const told = cacheStatus(this.config);
+    const enabled = memory !== null && lines !== null && told !== 'all';
+    const log = typeof lines === 'number' ? lines : null;
+    const trusts = told === 'trusted';
+    const options = { maker: quick, epoch, host, acceptEncoding, log, trusts, enabled, onRequests };
     const answers = new QuickAnswers(options);
     if (memory) memory.beforeEviction = () => answers.collect();
     return answers;

@@ -1,7 +1,8 @@
 /** What uWebSockets.js costs by itself: no server on it can do with less. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Daemon, freePort } from './daemon.js';
+import { freePort } from '../../test/support/ports.js';
+import { Daemon } from './daemon.js';
 import { HttpPeer } from './http_peer.js';
 import { type PeerKind, SERVER } from './peer.js';
 

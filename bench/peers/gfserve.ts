@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Daemon, freePort } from './daemon.js';
+import { freePort } from '../../test/support/ports.js';
+import { Daemon } from './daemon.js';
 import { HttpPeer } from './http_peer.js';
 import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 

@@ -1,8 +1,9 @@
 /** nginx, one worker: over a FUSE mount, which is what most people have today; and from a local disk, to be measured by. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../../test/support/ports.js';
 import { DESCRIPTORS, isInstalled } from '../programs.js';
-import { Daemon, freePort } from './daemon.js';
+import { Daemon } from './daemon.js';
 import { HttpPeer } from './http_peer.js';
 import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 

@@ -5,8 +5,9 @@
  * the best of those that serve everybody.
  */
 import { join } from 'node:path';
+import { freePort } from '../../test/support/ports.js';
 import { isInstalled } from '../programs.js';
-import { Daemon, freePort } from './daemon.js';
+import { Daemon } from './daemon.js';
 import { HttpPeer } from './http_peer.js';
 import { type Ground, type Peer, type PeerKind, SERVER, type Traits } from './peer.js';
 

@@ -33,6 +33,7 @@ export function answerHot(
   if (!answer.remembered.take(nowMs)) return false;
   site.counters.total += 1;
   const { accessLog } = site;
+  if (accessLog) answer.shape ??= accessLog.shapeOf(sourceOf(answer));
   const line = accessLog && {
     accessLog,
     answer,
@@ -87,9 +88,8 @@ interface Line {
 /** Within the request's handler. */
 function record(line: Line, status: number, bytes: number, durationMs: number): void {
   const { accessLog, answer, req, client, startedMs } = line;
-  answer.shape ??= accessLog.shapeOf(sourceOf(answer));
   const entry = { client, status, bytes, startedMs, durationMs };
-  if (accessLog.recordHot(answer.shape, req, entry)) return;
+  if (answer.shape !== null && accessLog.recordHot(answer.shape, req, entry)) return;
   accessLog.record({ ...textsOf(line), ...entry });
 }
 

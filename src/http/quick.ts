@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { BOUNDS_MS } from '../observe/histogram.js';
 import type { HotCounters } from '../observe/request_counters.js';
 import type { Remembered } from '../storage/storage.js';
+import type { ClientListener } from './clients.js';
 import type { Copied, HotAnswer } from './hot.js';
 
 /** The addon's part (addon/http.cc), whose tables are known by numbers. */
@@ -17,6 +18,8 @@ export interface QuickMaker {
     boundsMs: Float64Array,
     byHost: boolean,
     byAcceptEncoding: boolean,
+    log: number | null,
+    trusts: boolean,
   ): number;
   addCounters(table: number, cells: Float64Array): number;
   /** Whether requests on all connections of the response's App are seen from now on. It has just been opened. */
@@ -31,11 +34,19 @@ export interface QuickMaker {
     notModifiedHead: Uint8Array | null,
     untilMs: number,
     counters: number,
+    shape: number,
   ): number;
   /** Fills in pairs of a slot and how often it was used since the last call; returns how many. */
   takeHits(table: number, pairs: Uint32Array): number;
   clearQuick(table: number): void;
   stopQuick(table: number): void;
+  /** Who is at the other end of a response's connection. `address` as lines in the log have it. */
+  tellPeer(response: object, address: string, isTrusted: boolean): void;
+  /** It has just been opened. */
+  forgetPeer(response: object): void;
+  /** Whom a trusted peer speaks for where it says so. Strings are Latin-1. */
+  tellForwarded(table: number, peer: string, forwardedFor: string, client: string): void;
+  forgetForwarded(table: number): void;
 }
 
 /** What the owner of the answers is told and tells. */
@@ -45,6 +56,10 @@ export interface QuickOptions {
   readonly epoch: Float64Array;
   readonly host: boolean;
   readonly acceptEncoding: boolean;
+  /** The access log's number, as its maker has it; null: answers have no lines. */
+  readonly log: number | null;
+  /** Some peers are trusted proxies: they are told by Cache-Status how an answer came about. */
+  readonly trusts: boolean;
   /** false: all requests come to JavaScript. */
   readonly enabled: boolean;
   /** So many requests were answered. */
@@ -61,7 +76,7 @@ const PAIRS = 256;
 /** What a request that is answered so may consist of: other bytes stand for other letters in JavaScript. */
 const ASCII = /^[\n -~]*$/;
 
-export class QuickAnswers {
+export class QuickAnswers implements ClientListener {
   readonly #maker: QuickMaker;
   readonly #table: number;
   readonly #counters = new Map<HotCounters, number>();
@@ -77,9 +92,10 @@ export class QuickAnswers {
   #clearedMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: QuickOptions) {
-    const { maker, epoch, host, acceptEncoding, enabled } = options;
+    const { maker, epoch, host, acceptEncoding, log, trusts, enabled } = options;
+    const bounds = new Float64Array(BOUNDS_MS);
     this.#maker = maker;
-    this.#table = maker.openQuick(epoch, new Float64Array(BOUNDS_MS), host, acceptEncoding);
+    this.#table = maker.openQuick(epoch, bounds, host, acceptEncoding, log, trusts);
     if (!enabled) maker.stopQuick(this.#table);
     // In this order, an answer's time may only be up too soon.
     const hrtimeMs = Number(process.hrtime.bigint()) / 1e6;
@@ -95,6 +111,23 @@ export class QuickAnswers {
     this.#isAttached = this.#maker.attachQuick(this.#table, res);
     this.#isRefused = !this.#isAttached;
     this.#isOn = this.#isAttached && this.options.enabled;
+  }
+
+  /** A connection was opened, before `attach`. */
+  opened(res: HttpResponse): void {
+    if (this.#isOn) this.#maker.forgetPeer(res);
+  }
+
+  peerFound(res: HttpResponse, address: string, isTrusted: boolean): void {
+    if (this.#isOn) this.#maker.tellPeer(res, address, isTrusted);
+  }
+
+  clientFound(peer: string, forwardedFor: string, client: string): void {
+    this.#maker.tellForwarded(this.#table, peer, forwardedFor, client);
+  }
+
+  clientsForgotten(): void {
+    this.#maker.forgetForwarded(this.#table);
   }
 
   /** Requests that were answered so, up to the last `collect`. */
@@ -123,7 +156,7 @@ export class QuickAnswers {
 
   /** Copies it. It must be fresh. */
   take(key: string, answer: HotAnswer, nowMs: number): void {
-    const { copied, remembered, representation, etag, notModified } = answer;
+    const { copied, remembered, representation, etag, notModified, shape } = answer;
     if (!copied) return;
     const whole = answer.whole && answer.whole.kept.bytes.length <= LONGEST_BODY && answer.whole;
     const ttlMs = remembered.ttlMs(nowMs);
@@ -131,6 +164,8 @@ export class QuickAnswers {
     copied.untilMs = nowMs + ttlMs;
     copied.withNotModified = notModified !== null;
     if ((!whole && !notModified) || !ASCII.test(key) || !ASCII.test(etag)) return;
+    // Its lines have to be made by JavaScript.
+    if (this.options.log !== null && (shape ?? -1) < 0) return;
     const slot = this.#maker.armQuick(
       this.#table,
       key,
@@ -140,6 +175,7 @@ export class QuickAnswers {
       notModified,
       this.#clockOffset + nowMs + ttlMs,
       this.#countersOf(representation.mount.counters.hot),
+      shape ?? 0,
     );
     if (slot >= 0) {
       this.#slots[slot] = { remembered, copied };

@@ -58,8 +58,12 @@ export class HttpServer {
     private readonly descriptors: Descriptors,
   ) {
     const countConnection = (res: HttpResponse, change: number): void => {
-      this.site.clients.changed(res);
-      if (change > 0) this.site.quick?.attach(res);
+      if (change > 0) {
+        this.site.clients.opened(res);
+        this.site.quick?.attach(res);
+      } else {
+        this.site.clients.closed(res);
+      }
       this.#connections += change;
       if (change > 0) this.#accepted += change;
       if (this.#ending !== null) this.site.onIdle();

@@ -24,6 +24,11 @@ export interface AccessLog {
    * false: nothing was done, and `record` has to be called.
    */
   recordHot(shape: number, request: object, entry: HotEntry): boolean;
+  /**
+   * Its number, for native code that writes lines without asking (addon/line_log.h); 'none': there are none to be written. null:
+   * they can only be written here.
+   */
+  readonly native: number | 'none' | null;
   /** Lines that were not written, because the buffer was full or writing failed. */
   readonly lost: number;
   /**
@@ -46,7 +51,8 @@ export type HotEntry = Pick<
  * at a time, into which lines are written.
  */
 export interface LineMaker {
-  openLog(): number;
+  /** `cells`: see `Cell`. */
+  openLog(cells: Uint32Array): number;
   closeLog(log: number): void;
   setChunk(log: number, chunk: Buffer): void;
   /** `second`: since 1970. `text`: how lines tell of it. */
@@ -69,6 +75,9 @@ export interface LineMaker {
     durationUs: number,
   ): number;
 }
+
+/** What this and native code, which writes into the chunk by itself, say of it to each other: see addon/line_log.h. */
+const Cell = { used: 0, lines: 1, limit: 2, longest: 3 } as const;
 
 const FLUSH_MS = 200;
 /** A write is begun at once when so much waits. While one is under way up to a chunk gathers for the next. */
@@ -102,6 +111,7 @@ export function createAccessLog(
       record: () => undefined,
       shapeOf: () => -1,
       recordHot: () => true,
+      native: 'none',
       lost: 0,
       reopen: () => undefined,
       close: () => Promise.resolve(),
@@ -165,10 +175,10 @@ class BufferedAccessLog implements AccessLog {
   readonly #maker: LineMaker | null;
   /** Its number there; -1: there is no maker. */
   readonly #number: number;
+  readonly #cells = new Uint32Array(4);
   /** By their sources. */
   readonly #shapes = new Map<string, number>();
-  /** Which chunk and which second since 1970 the maker knows. */
-  #known: Chunk | null = null;
+  /** The second since 1970 that the maker knows. */
   #second = -1;
   #destination: Destination | null = null;
   #nextOpen = 0;
@@ -199,7 +209,7 @@ class BufferedAccessLog implements AccessLog {
 
   constructor(config: LogConfig, path: string | null, log: Logger, maker: LineMaker | null) {
     this.#maker = maker;
-    this.#number = maker?.openLog() ?? -1;
+    this.#number = maker?.openLog(this.#cells) ?? -1;
     this.#format = config.format;
     this.#path = path;
     this.#log = log;
@@ -214,6 +224,7 @@ class BufferedAccessLog implements AccessLog {
     const line = accessLine(entry, this.#format, this.#destination?.longest ?? PIPE_BYTES);
     const encoding = this.#format === 'combined' ? 'latin1' : 'utf8'; // combined lines are ASCII
     const bytes = encoding === 'latin1' ? line.length : Buffer.byteLength(line);
+    this.#absorb();
     if (this.#bytes + bytes > BUFFER_BYTES) {
       this.#lose(1, TOO_SLOW);
       return;
@@ -233,16 +244,17 @@ class BufferedAccessLog implements AccessLog {
     return shape;
   }
 
+  get native(): number | null {
+    return this.#maker ? this.#number : null;
+  }
+
   recordHot(shape: number, request: object, entry: HotEntry): boolean {
+    this.#absorb();
     const chunk = this.#chunks.at(-1);
     const maker = this.#maker;
     if (!maker || !chunk || shape === NO_SHAPE || this.#isClosed) return false;
     if (this.#bytes + CHUNK_BYTES > BUFFER_BYTES) return false;
     const { client, status, bytes, startedMs, durationMs } = entry;
-    if (chunk !== this.#known) {
-      maker.setChunk(this.#number, chunk.buffer);
-      this.#known = chunk;
-    }
     const second = Math.floor(startedMs / 1000);
     if (second !== this.#second) {
       maker.setSecond(this.#number, second, secondText(this.#format, startedMs));
@@ -266,13 +278,51 @@ class BufferedAccessLog implements AccessLog {
     return true;
   }
 
-  /** A line was written into it. */
+  /** A line was written into it, which is the last one. */
   #count(chunk: Chunk, bytes: number): void {
-    chunk.used += bytes;
-    chunk.lines += 1;
-    this.#pending += 1;
-    this.#bytes += bytes;
+    this.#add(chunk, 1, bytes);
     this.#schedule();
+    if (this.#maker) this.#share();
+  }
+
+  #add(chunk: Chunk, lines: number, bytes: number): void {
+    chunk.used += bytes;
+    chunk.lines += lines;
+    this.#pending += lines;
+    this.#bytes += bytes;
+  }
+
+  /** Takes over what native code has written meanwhile. */
+  #absorb(): void {
+    const chunk = this.#chunks.at(-1);
+    if (!chunk || this.#cells[Cell.limit] === 0) return;
+    const bytes = (this.#cells[Cell.used] ?? 0) - chunk.used;
+    if (bytes > 0) this.#add(chunk, (this.#cells[Cell.lines] ?? 0) - chunk.lines, bytes);
+  }
+
+  /**
+   * Lets native code go on with the last chunk, as long as nothing has to be done about it: a write is to be begun, another chunk
+   * made, or a line lost.
+   */
+  #share(): void {
+    const chunk = this.#chunks.at(-1);
+    if (!chunk || this.#isClosed || this.#bytes + CHUNK_BYTES > BUFFER_BYTES) {
+      this.#cells[Cell.limit] = 0;
+      return;
+    }
+    const others = this.#bytes - chunk.used;
+    this.#cells[Cell.used] = chunk.used;
+    this.#cells[Cell.lines] = chunk.lines;
+    this.#cells[Cell.limit] = this.#flushing
+      ? chunk.buffer.length
+      : Math.max(0, Math.min(chunk.buffer.length, FLUSH_BYTES - others));
+    this.#cells[Cell.longest] = this.#destination?.longest ?? PIPE_BYTES;
+  }
+
+  /** From now on native code asks here before it writes another line. */
+  #unshare(): void {
+    this.#absorb();
+    this.#cells[Cell.limit] = 0;
   }
 
   #chunkFor(room: number): Chunk {
@@ -283,7 +333,9 @@ class BufferedAccessLog implements AccessLog {
     const fits = spare && spare.length >= room;
     const buffer = fits ? spare : Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, room));
     const chunk = { buffer, used: 0, lines: 0 };
+    this.#unshare();
     this.#chunks.push(chunk);
+    this.#maker?.setChunk(this.#number, buffer);
     return chunk;
   }
 
@@ -295,6 +347,7 @@ class BufferedAccessLog implements AccessLog {
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
+    this.#unshare();
     this.#isClosed = true;
     const isDone = await Promise.race([this.#finish(), sleep(CLOSE_MS, false, { ref: false })]);
     this.#giveUp = true;
@@ -325,6 +378,7 @@ class BufferedAccessLog implements AccessLog {
   }
 
   #schedule(): void {
+    this.#absorb();
     if (this.#bytes >= FLUSH_BYTES) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
   }
@@ -361,6 +415,7 @@ class BufferedAccessLog implements AccessLog {
   /** What is buffered now; what comes meanwhile waits for the next flush. Never rejects. */
   async #writeLines(): Promise<void> {
     if (this.#isOutdated) await this.#renew();
+    this.#unshare();
     const chunks = this.#chunks;
     this.#chunks = [];
     if (!this.#destination && Date.now() >= this.#nextOpen) this.#open();

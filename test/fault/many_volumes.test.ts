@@ -36,7 +36,7 @@ afterAll(async () => {
 
 async function started(config: string): Promise<{ server: Gfserve; ms: number }> {
   const begin = performance.now();
-  const server = await Gfserve.start({ config });
+  const server = await Gfserve.start({ config, lacksVolumes: true });
   return { server, ms: performance.now() - begin };
 }
 

@@ -23,6 +23,7 @@ beforeAll(async () => {
   const sections = Array.from({ length: UNKNOWN }, (_, i) => section(cluster, `unknown${i}`));
   server = await Gfserve.start({
     workers: 2,
+    lacksVolumes: true,
     config: [section(cluster, 'site'), ...sections].join('\n'),
   });
 }, 240_000);

@@ -43,7 +43,8 @@ async function withServer(
   options: GfserveOptions,
   body: (server: Gfserve) => Promise<void>,
 ): Promise<void> {
-  const server = await Gfserve.start(options);
+  // What is asked here is how it comes to be connected.
+  const server = await Gfserve.start({ lacksVolumes: true, ...options });
   try {
     await body(server);
   } finally {

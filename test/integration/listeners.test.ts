@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Cluster } from '../support/cluster/cluster.js';
-import { freePort, Gfserve, until } from '../support/gfserve.js';
+import { Gfserve, until } from '../support/gfserve.js';
+import { freePort } from '../support/ports.js';
 
 let cluster: Cluster;
 let config: string;

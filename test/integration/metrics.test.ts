@@ -392,6 +392,7 @@ describe('readyz', () => {
 
   test('says which volume that is required is missing', async () => {
     const other = await Gfserve.start({
+      lacksVolumes: true,
       config: `${GONE}[mount gone]\npath = /\nvolume = gone\n`,
     });
     try {

@@ -99,7 +99,8 @@ test('net_bind_service and nothing else is kept by every thread: port 80, and br
 }, 240_000);
 
 test('without it nothing is kept, the bricks refuse, and the log says what to do', async () => {
-  const server = await Gfserve.start({ config, server: 'user = nobody\ngroup = nogroup' });
+  const account = 'user = nobody\ngroup = nogroup';
+  const server = await Gfserve.start({ config, server: account, lacksVolumes: true });
   try {
     const { pid } = await server.worker();
     for (const thread of await threadsOf(pid)) {

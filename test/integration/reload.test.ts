@@ -11,8 +11,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { errnoOf } from '../../src/observe/log.js';
 import { get, SlowReader } from '../support/client.js';
 import { Cluster } from '../support/cluster/cluster.js';
-import { freePort, Gfserve, type GfserveOptions, until } from '../support/gfserve.js';
+import { Gfserve, type GfserveOptions, until } from '../support/gfserve.js';
 import { type KeepAliveCounts, KeepAliveLoad } from '../support/keep_alive.js';
+import { freePort } from '../support/ports.js';
 import { isAlive } from '../support/supervised.js';
 
 const LARGE_BYTES = 40 << 20;

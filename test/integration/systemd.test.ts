@@ -62,7 +62,7 @@ test('ready, reloading, stopping, and how it is; only the supervisor speaks', as
   const told = await NotifySocket.open(join(dir, 'notify'));
   manager = told;
   const env = { NOTIFY_SOCKET: told.path, WATCHDOG_USEC: '400000' };
-  const gfserve = await Gfserve.start({ config, workers: 2, env });
+  const gfserve = await Gfserve.start({ config, workers: 2, env, lacksVolumes: true });
   server = gfserve;
   await until('READY=1', 10_000, () => told.having('READY').length === 1);
   expect(told.having('READY')[0]?.fields.STATUS).toMatch(

@@ -1,5 +1,6 @@
 // LineShape: what it writes, what it leaves to others, and that it never writes more than there is room for.
 #include "../../addon/access_line.h"
+#include "../../addon/line_log.h"
 
 #include <algorithm>
 #include <cstring>
@@ -123,6 +124,62 @@ void KnowsWhatIsPlain() {
   }
 }
 
+// A log over memory of one's own.
+struct Shared {
+  explicit Shared(size_t size) : memory(std::make_unique<char[]>(size)) {
+    log.shapes.push_back(Everything(true));
+    log.second = 5;
+    log.second_text = "12:00:00";
+    log.bytes = memory.get();
+    log.capacity = size;
+    log.cells = cells;
+    cells[LineLog::kLimit] = static_cast<uint32_t>(size);
+    cells[LineLog::kLongest] = 4096;
+  }
+
+  std::unique_ptr<char[]> memory;
+  uint32_t cells[4] = {};
+  LineLog log;
+};
+
+void FillsWhatItIsLent() {
+  const std::string whole = Written(Everything(true), Values(), 1000);
+  for (size_t size = 0; size < 2000; size += 7) {
+    Shared shared(size);
+    uint32_t lines = 0;
+    for (; shared.log.Takes(0, Values(), 5); ++lines) shared.log.Put(0, Values());
+    CHECK_EQ(shared.cells[LineLog::kLines], lines);
+    CHECK_EQ(shared.cells[LineLog::kUsed], lines * whole.size());
+    CHECK(shared.cells[LineLog::kUsed] <= size);
+    for (uint32_t i = 0; i < lines; ++i) CHECK_EQ(std::string(shared.log.bytes + i * whole.size(), whole.size()), whole);
+    // No more is left than what the numbers might have taken.
+    CHECK(size - shared.cells[LineLog::kUsed] < whole.size() + 128);
+  }
+}
+
+void AsksWhereItIsNotLent() {
+  Shared shared(1000);
+  CHECK(shared.log.Takes(0, Values(), 5));
+  CHECK(!shared.log.Takes(1, Values(), 5));
+  CHECK(!shared.log.Takes(0, Values(), 4));
+  CHECK(!shared.log.Takes(0, Values(), 6));
+  LineValues odd = Values();
+  odd.user_agent = "\"";
+  CHECK(!shared.log.Takes(0, odd, 5));
+  shared.cells[LineLog::kLongest] = 20;
+  CHECK(!shared.log.Takes(0, Values(), 5));
+  shared.cells[LineLog::kLongest] = 4096;
+  shared.cells[LineLog::kLimit] = 0;
+  CHECK(!shared.log.Takes(0, Values(), 5));
+  // Whatever is said of it, it is no longer than it is.
+  shared.cells[LineLog::kLimit] = 100'000;
+  shared.cells[LineLog::kUsed] = 1000;
+  CHECK(!shared.log.Takes(0, Values(), 5));
+  shared.log.bytes = nullptr;
+  shared.cells[LineLog::kUsed] = 0;
+  CHECK(!shared.log.Takes(0, Values(), 5));
+}
+
 void LeavesTheRestToOthers() {
   for (std::string_view LineValues::*text :
        {&LineValues::client, &LineValues::target, &LineValues::host, &LineValues::referer, &LineValues::user_agent}) {
@@ -148,4 +205,6 @@ int main(int argc, char** argv) {
   Run("keeps to its room", KeepsToItsRoom);
   Run("knows what is plain", KnowsWhatIsPlain);
   Run("leaves the rest to others", LeavesTheRestToOthers);
+  Run("fills what it is lent", FillsWhatItIsLent);
+  Run("asks where it is not lent", AsksWhereItIsNotLent);
 }

@@ -1,4 +1,5 @@
 // QuickTable: which requests it takes for plain ones, what it gives for them, and for how long.
+#include "../../addon/quick_clients.h"
 #include "../../addon/quick_table.h"
 
 #include <cstring>
@@ -111,16 +112,19 @@ struct Fixture {
     answer.not_modified_head = "304 Not Modified\r\nETag: \"t\"";
     answer.until_ms = until_ms;
     answer.counters = {cells.data()};
+    answer.line_shape = 7;
     return table.Arm(answer);
   }
 
   // What goes out; empty: nothing.
-  std::string Ask(const std::string& text, double now_ms = 0, int64_t second = kSecond) {
+  std::string Ask(const std::string& text, double now_ms = 0, int64_t second = kSecond, bool tells_status = false) {
     PlainGet get{};
     std::unique_ptr<char[]> memory;
     if (!Reads(text, get, memory)) return "";
-    const auto found = table.Find(get, now_ms, second);
+    const auto found = table.Find(get, now_ms, second, tells_status);
     if (!found.head) return "";
+    CHECK_EQ(found.line_shape, 7u);
+    CHECK_EQ(found.is_whole, get.if_none_match.empty());
     table.Count(found, 0.5);
     return std::string(found.head, found.head_length) + std::string(found.body ? found.body : "", found.body_length);
   }
@@ -178,6 +182,66 @@ void GivesItForAsLongAsItMay() {
   CHECK_EQ(f.Arm("/b", std::string(QuickTable::kLongestBody + 1, 'x')), -1);
 }
 
+void TellsOfTheCache() {
+  Fixture f;
+  const std::string body = "hello";
+  f.Arm("/a", body, 60'000);
+  const auto status = [&](double now_ms, const char* fields) {
+    const std::string answer = f.Ask(Get("/a", fields), now_ms, kSecond, true);
+    const size_t at = answer.find("\r\nCache-Status: ");
+    return at == std::string::npos ? "" : answer.substr(at + 2, answer.find("\r\n", at + 2) - at - 2);
+  };
+  for (const char* fields : {"", "If-None-Match: \"t\"\r\n"}) {
+    CHECK_EQ(status(0, fields), "Cache-Status: gfserve; hit; ttl=60");
+    CHECK_EQ(status(0.5, fields), "Cache-Status: gfserve; hit; ttl=59");
+    CHECK_EQ(status(59'000.5, fields), "Cache-Status: gfserve; hit; ttl=0");
+    CHECK_EQ(status(0, fields), "Cache-Status: gfserve; hit; ttl=60");
+    // Somebody else, in the same second.
+    CHECK_EQ(f.Ask(Get("/a", fields)).find("Cache-Status"), std::string::npos);
+  }
+}
+
+void ReadsWhatTheLogTells() {
+  PlainGet get{};
+  std::unique_ptr<char[]> memory;
+  CHECK(Reads(With("Referer: r\r\nREFERER: s\r\nuser-agent: u v\r\nUser-Agent: w\r\nx-Forwarded-For: 1.1.1.1, 2.2.2.2"), get, memory));
+  CHECK_EQ(get.target, "/a");
+  CHECK_EQ(get.referer, "r");
+  CHECK_EQ(get.user_agent, "u v");
+  CHECK_EQ(get.forwarded_for, "1.1.1.1, 2.2.2.2");
+  CHECK(Reads("GET /a?b?c HTTP/1.1\r\nHost: h\r\n\r\n", get, memory));
+  CHECK_EQ(get.target, "/a?b?c");
+  CHECK_EQ(get.path, "/a");
+  CHECK(get.referer.empty() && get.user_agent.empty() && get.forwarded_for.empty());
+  CHECK(!IsPlain(With("X-Forwarded-For: a\r\nx-forwarded-for: b")));
+}
+
+void KnowsClients() {
+  Peer peer{};
+  CHECK(!peer.is_known);
+  const std::string longest(46, 'f');
+  peer.Tell(longest, true);
+  CHECK(peer.is_known && peer.is_trusted);
+  CHECK_EQ(peer.Address(), longest);
+  peer.Tell("", false);
+  CHECK(peer.is_known && !peer.is_trusted);
+  CHECK_EQ(peer.Address(), "");
+  peer.Tell(longest + "f", true);
+  CHECK(!peer.is_known);
+
+  ForwardedClients clients;
+  CHECK(!clients.Find("p", "a"));
+  clients.Tell("p", "a", "1");
+  clients.Tell("p", "b", "2");
+  clients.Tell("q", "a", "3");
+  CHECK_EQ(*clients.Find("p", "a"), "1");
+  CHECK_EQ(*clients.Find("p", "b"), "2");
+  CHECK_EQ(*clients.Find("q", "a"), "3");
+  CHECK(!clients.Find("q", "b"));
+  clients.Clear();
+  CHECK(!clients.Find("p", "a"));
+}
+
 void TellsKeysApart() {
   Fixture by_path;
   Fixture by_all(true, true);
@@ -229,6 +293,9 @@ int main() {
   SurvivesWhatIsDamaged();
   GivesWhatItWasGiven();
   GivesItForAsLongAsItMay();
+  TellsOfTheCache();
+  ReadsWhatTheLogTells();
+  KnowsClients();
   TellsKeysApart();
   IsBounded();
   return 0;

@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { WorkerStatus } from '../../src/ipc.js';
 import { readFromWorker } from '../../src/ipc.js';
+import { freePort } from './ports.js';
 import { isAlive } from './supervised.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
@@ -27,6 +27,8 @@ export interface GfserveOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Further lines of [server]. */
   readonly server?: string;
+  /** A required volume can't be reached at the start, or is not to be waited for. */
+  readonly lacksVolumes?: boolean;
 }
 
 /** Of what it logs: a worker is started anew at once, so that its crash may show in one lost answer only. */
@@ -38,19 +40,6 @@ const READY_MS = 60_000;
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('no port');
-      server.close(() => resolve(address.port));
-    });
-  });
 }
 
 /** Asks `holds` every 20 ms; throws after `timeoutMs` with what it was waiting for. Returns how long it took. */
@@ -129,10 +118,11 @@ export class Gfserve {
     return new Gfserve(child, dir, port, adminPort);
   }
 
-  /** Starts it and waits until every worker answers requests. */
+  /** Starts it and waits until every worker answers requests, and is connected to all required volumes. */
   static async start(options: GfserveOptions): Promise<Gfserve> {
     const server = await Gfserve.spawn(options);
     await server.ready();
+    if (!options.lacksVolumes) await server.connected();
     return server;
   }
 
@@ -172,6 +162,17 @@ export class Gfserve {
       throw new Error(`${String(error)}\n${this.#log}`);
     }
     if (gone) throw new Error(`gfserve ended at start:\n${this.#log}`);
+  }
+
+  /** Connecting to a volume may take a busy machine longer than a request waits for it. */
+  async connected(): Promise<void> {
+    const url = `http://127.0.0.1:${this.adminPort}/readyz`;
+    try {
+      await until('gfserve is connected', READY_MS, async () => (await fetch(url)).status === 200);
+    } catch (error) {
+      this.child.kill('SIGKILL');
+      throw new Error(`${String(error)}\n${this.#log}`);
+    }
   }
 
   /** Each worker's own account, by the admin listener. */

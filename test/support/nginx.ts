@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { get } from './client.js';
-import { freePort, until } from './gfserve.js';
+import { until } from './gfserve.js';
+import { freePort } from './ports.js';
 
 const read = (name: string): Promise<string> =>
   readFile(fileURLToPath(new URL(`../../../conf/${name}`, import.meta.url)), 'utf8');

@@ -4,7 +4,8 @@ import { chmod, mkdir, mkdtemp, open, utimes, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Cluster } from './cluster/cluster.js';
-import { freePort, Gfserve } from './gfserve.js';
+import { Gfserve } from './gfserve.js';
+import { freePort } from './ports.js';
 
 export const MIB = 2 ** 20;
 export const GIB = 2 ** 30;

@@ -4,7 +4,8 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, until } from './gfserve.js';
+import { until } from './gfserve.js';
+import { freePort } from './ports.js';
 
 /** Tests run from dist/test. */
 export const conf = (name: string): string =>

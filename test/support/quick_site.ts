@@ -8,19 +8,26 @@ import {
 } from 'uWebSockets.js';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogConfig } from '../../src/config/types.js';
+import { Clients } from '../../src/http/clients.js';
 import type { Site } from '../../src/http/exchange.js';
 import { askFields } from '../../src/http/fields.js';
 import { HotAnswers } from '../../src/http/hot.js';
 import { answerHot } from '../../src/http/hot_answer.js';
 import { QuickAnswers, type QuickMaker } from '../../src/http/quick.js';
 import { Transfers } from '../../src/http/transfer.js';
+import { createTrust } from '../../src/http/trust.js';
 import { loadHttpNative } from '../../src/http_native.js';
+import { createAccessLog } from '../../src/observe/access_log.js';
+import { createLogger } from '../../src/observe/log.js';
 import type { Kept } from '../../src/storage/storage.js';
 import { request, stat, TAG } from './hot_file.js';
 import { testMount } from './test_mount.js';
 
+const native = loadHttpNative();
+
 function load(): QuickMaker {
-  const { quick } = loadHttpNative();
+  const { quick } = native;
   if (!quick) throw new Error('the module was compiled for another Node.js');
   return quick;
 }
@@ -40,6 +47,10 @@ export interface Options {
   readonly quick?: boolean;
   readonly host?: boolean;
   readonly acceptEncoding?: boolean;
+  /** The file of its access log. */
+  readonly log?: string;
+  readonly format?: LogConfig['format'];
+  readonly trustedProxies?: readonly string[];
 }
 
 const undo: (() => void)[] = [];
@@ -53,15 +64,31 @@ export function serve({
   quick: isQuick = true,
   host = false,
   acceptEncoding = false,
+  log: path,
+  format = 'combined',
+  trustedProxies = [],
 }: Options = {}) {
   const epoch = new Float64Array([1]);
   const state = { ttlMs: 60_000, handled: 0, used: 0, requests: 0 };
   const mount = testMount({ name: 'own' });
-  const wanted = { host, acceptEncoding, log: false };
+  const wanted = { host, acceptEncoding, log: path !== undefined };
+  const warnings: string[] = [];
+  const accessLog = createAccessLog(
+    {
+      access: path === undefined ? { kind: 'off' } : { kind: 'file', path },
+      format,
+      level: 'info',
+    },
+    createLogger({ level: 'info', style: 'text', write: (line) => warnings.push(line) }),
+    native.lines,
+  );
+  const { native: lines } = accessLog;
+  const trusts = trustedProxies.length > 0;
   const hot = new HotAnswers(wanted);
   const quick = new QuickAnswers({
-    ...{ maker, epoch, host, acceptEncoding },
-    enabled: isQuick,
+    ...{ maker, epoch, host, acceptEncoding, trusts },
+    log: typeof lines === 'number' ? lines : null,
+    enabled: isQuick && lines !== null,
     onRequests: (count) => {
       state.requests += count;
     },
@@ -80,10 +107,12 @@ export function serve({
       hot.keep(request(url, host ? 'h' : '', encoding), kept, representation, HEAD);
     }
   }
+  const clients = new Clients(native.socketOf, trusts ? createTrust(trustedProxies) : null, quick);
   const site = {
     draining: false,
     counters: { total: 0, active: 0 },
-    ...{ accessLog: null, cacheStatus: null, transfers: new Transfers(10_000), quick },
+    accessLog: path === undefined ? null : accessLog,
+    ...{ cacheStatus: trusts ? 'trusted' : null, transfers: new Transfers(10_000), quick, clients },
   } as unknown as Site;
   const handle = (res: HttpResponse, req: HttpRequest): void => {
     state.handled += 1;
@@ -93,7 +122,12 @@ export function serve({
   };
   let port = 0;
   const seeConnection = (res: HttpResponse, change: number): void => {
-    if (change > 0) quick.attach(res);
+    if (change < 0) {
+      clients.closed(res);
+      return;
+    }
+    clients.opened(res);
+    quick.attach(res);
   };
   App()
     .filter(seeConnection)
@@ -104,7 +138,7 @@ export function serve({
       undo.push(() => us_listen_socket_close(socket));
     });
   undo.push(() => quick.stop());
-  return { port, epoch, state, quick, mount };
+  return { port, epoch, state, quick, mount, accessLog, warnings };
 }
 
 export class Client {
@@ -121,8 +155,9 @@ export class Client {
     });
   }
 
-  static async open(port: number): Promise<Client> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  /** `from`: an address of this machine. */
+  static async open(port: number, from = '127.0.0.1'): Promise<Client> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);

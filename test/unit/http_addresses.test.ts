@@ -116,7 +116,7 @@ describe('a connection', () => {
     const clients = new Clients(socketOf, null);
     expect(ask(clients, { socket: 1 })).toEqual({ client: '10.0.0.1', calls: 1 });
     expect(ask(clients, { socket: 1 })).toEqual({ client: '10.0.0.1', calls: 0 });
-    clients.changed(connection(1));
+    clients.closed(connection(1));
     expect(ask(clients, { socket: 1, peer: [10, 0, 0, 2] })).toEqual({
       client: '10.0.0.2',
       calls: 1,

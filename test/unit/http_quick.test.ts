@@ -331,6 +331,7 @@ test('of more than there is room for, some have their turn, and later others', (
   const quick = new QuickAnswers({
     maker: { ...maker, attachQuick: () => true },
     ...{ epoch: new Float64Array(1), host: false, acceptEncoding: false, enabled: true },
+    ...{ log: null, trusts: false },
     onRequests: () => undefined,
   });
   quick.attach({} as HttpResponse);
@@ -374,6 +375,13 @@ test('of more than there is room for, some have their turn, and later others', (
 });
 
 test('something else than a connection of uWebSockets.js is refused', () => {
-  const table = maker.openQuick(new Float64Array(1), new Float64Array(1), false, false);
+  const table = maker.openQuick(
+    new Float64Array(1),
+    new Float64Array(1),
+    false,
+    false,
+    null,
+    false,
+  );
   expect(maker.attachQuick(table, {})).toBe(false);
 });

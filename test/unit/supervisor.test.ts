@@ -3,14 +3,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ListenAddress } from '../../src/config/types.js';
 import { RESTART_TIMING, restartDelay } from '../../src/worker_slot.js';
-import {
-  type Changes,
-  freePort,
-  isAlive,
-  Supervised,
-  testConfig,
-  until,
-} from '../support/supervised.js';
+import { freePort } from '../support/ports.js';
+import { type Changes, isAlive, Supervised, testConfig, until } from '../support/supervised.js';
 
 let running: Supervised[] = [];
 

@@ -1,13 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
-import {
-  type Changes,
-  freePort,
-  isAlive,
-  Supervised,
-  testConfig,
-  until,
-} from '../support/supervised.js';
+import { freePort } from '../support/ports.js';
+import { type Changes, isAlive, Supervised, testConfig, until } from '../support/supervised.js';
 
 let running: Supervised | null = null;
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import type { ListenAddress } from '../../src/config/types.js';
 import { accountId, listenProblem, preflight } from '../../src/preflight.js';
-import { freePort, Supervised, testConfig } from '../support/supervised.js';
+import { freePort } from '../support/ports.js';
+import { Supervised, testConfig } from '../support/supervised.js';
 
 let servers: Server[] = [];
 const folders: string[] = [];

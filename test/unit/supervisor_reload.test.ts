@@ -5,14 +5,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ListenAddress } from '../../src/config/types.js';
 import { reload } from '../../src/reload_command.js';
 import { readReport } from '../../src/reload_report.js';
-import {
-  type Changes,
-  freePort,
-  isAlive,
-  Supervised,
-  testConfig,
-  until,
-} from '../support/supervised.js';
+import { freePort } from '../support/ports.js';
+import { type Changes, isAlive, Supervised, testConfig, until } from '../support/supervised.js';
 
 let running: Supervised[] = [];
 

@@ -8,14 +8,8 @@ import type { ListenAddress } from '../../src/config/types.js';
 import { upgrade } from '../../src/reload_command.js';
 import { readUpgradeReport } from '../../src/reload_report.js';
 import { Successor } from '../../src/successor.js';
-import {
-  type Changes,
-  freePort,
-  isAlive,
-  Supervised,
-  testConfig,
-  until,
-} from '../support/supervised.js';
+import { freePort } from '../support/ports.js';
+import { type Changes, isAlive, Supervised, testConfig, until } from '../support/supervised.js';
 
 let running: Supervised[] = [];
 

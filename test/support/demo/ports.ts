@@ -1,6 +1,5 @@
 /** Which ports of 127.0.0.1 the demo's gfserve gets. */
-import { createServer } from 'node:net';
-import { freePort } from '../gfserve.js';
+import { freePort, isFree } from '../ports.js';
 import type { Options } from './options.js';
 
 export interface Ports {
@@ -27,14 +26,4 @@ export async function choosePorts({ check, port }: Options): Promise<Ports> {
 
 async function adminPort(): Promise<number> {
   return (await isFree(ADMIN_PORT)) ? ADMIN_PORT : await freePort();
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      server.close(() => resolve(true));
-    });
-  });
 }
