@@ -29,10 +29,6 @@ FileType TypeOf(mode_t mode) {
   return FileType::kOther;
 }
 
-bool SameTime(const struct timespec& a, const struct timespec& b) {
-  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 uint32_t Microseconds(std::chrono::steady_clock::duration time) {
   return static_cast<uint32_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(time).count());
@@ -122,7 +118,8 @@ void OpenJob::Execute() {
 OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* absent) {
   const bool trust_folders = trust.count() > 0;
   if (trail_) trail_->Clear();
-  PathWalk walk(volume_, trust, trail_.get(), std::move(*absent));
+  const bool reads = request_.want_body && !request_.known;
+  PathWalk walk(volume_, trust, trail_.get(), reads, std::move(*absent));
   Node node;
   WalkError error;
   uint32_t index = 0;

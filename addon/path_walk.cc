@@ -52,19 +52,23 @@ WalkError PathWalk::LookupChild(const Node& parent, const std::string& name, boo
 }
 
 // A brick's word that an object was renamed makes md-cache forget it, but the next reply about the object
-// brings back what was known, its old name included. So what was renamed lately is not believed by name.
+// brings back what was known, its old name included. So what was renamed lately is not believed by name. Nor
+// is any name for long, as nothing is said of some changes: see "What md-cache gets wrong" in docs/architecture.md.
 WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, bool may_trust,
                                   Node* out) {
   WalkError error = Find(parent, name, may_trust, out);
   if (error.status != Status::kOk) return error;
   const Gfid gfid = out->handle->gfid();
   const uint64_t doubt = volume_.doubts().Of(gfid);
-  if (doubt == 0) return {};
-  switch (Confirm(parent, name, gfid)) {
+  if (doubt == 0 && !IsOverdue(*out)) return {};
+  const auto now = std::chrono::steady_clock::now();
+  switch (Confirm(parent, name, *out->handle)) {
     case Confirmed::kUnknown:
       return {};
     case Confirmed::kYes:
-      volume_.doubts().Settle(gfid, doubt);
+      if (doubt != 0) volume_.doubts().Settle(gfid, doubt);
+      out->confirmed = now;
+      Remember(parent, name, *out, now);
       return {};
     case Confirmed::kMissing:
       volume_.handles().Erase(parent.handle->gfid(), name);
@@ -72,16 +76,46 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
     case Confirmed::kOther:
       break;
   }
-  // Reading the folder has told libgfapi what has the name now.
+  // What has the name now is known to libgfapi from reading the folder, or asked for, as the object is gone.
   volume_.handles().Erase(parent.handle->gfid(), name);
   error = Find(parent, name, false, out);
   if (error.status == Status::kOk && out->handle->gfid() == gfid) return {Status::kChanged, 0};
   return error;
 }
 
+bool PathWalk::IsOverdue(const Node& node) const {
+  if (!volume_.trusts_md_cache()) return false;
+  // Reading a file shows whether it is gone, as it is when it has lost its only name; and where it has others, how many it has left,
+  // for the next look.
+  const bool is_safe = reads_ && S_ISREG(node.st.st_mode) && node.st.st_size > 0;
+  return node.confirmed < began_ - (is_safe ? kBelieved : kBelievedBriefly);
+}
+
+PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& name, const Handle& handle) {
+  const Confirmed confirmed = ConfirmByObject(name, handle);
+  return confirmed == Confirmed::kUnknown ? ConfirmByFolder(parent, name, handle.gfid()) : confirmed;
+}
+
+// A brick has the path of an object by its gfid (storage.gfid2path, which is on), and of a file all that it had: one of several
+// may be a name that was overwritten meanwhile. So only one that is alone is right, and whatever else it is, the listing tells.
+PathWalk::Confirmed PathWalk::ConfirmByObject(const std::string& name, const Handle& handle) {
+  std::string path;
+  for (const Node& node : chain_) {
+    if (!node.name.empty()) path.append("/").append(node.name);
+  }
+  path.append("/").append(name);
+  // Longer ones do not fit, which is an error, as is that there is none.
+  std::string found(path.size() + 2, '\0');
+  errno = 0;
+  const int length = glfs_h_getxattrs(volume_.fs(), handle.object(), "glusterfs.gfidtopath", found.data(), found.size());
+  // md-cache has heard it too.
+  if (length < 0) return errno == ESTALE || errno == ENOENT ? Confirmed::kOther : Confirmed::kUnknown;
+  found.resize(strnlen(found.data(), std::min(found.size(), static_cast<size_t>(length))));
+  return found == path ? Confirmed::kYes : Confirmed::kUnknown;
+}
+
 // Reads the folder's entries from the bricks until the name comes.
-PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& name,
-                                      const Gfid& gfid) {
+PathWalk::Confirmed PathWalk::ConfirmByFolder(const Node& parent, const std::string& name, const Gfid& gfid) {
   // gfid_to_ino of libglusterfs: the last eight bytes.
   uint64_t ino = 0;
   for (size_t i = 8; i < gfid.size(); ++i) ino = ino << 8 | gfid[i];
@@ -114,6 +148,8 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
     if (held->seen < began_) age_ = std::max(age_, now - held->seen);
     out->handle = held->handle;
     out->st = held->st;
+    // It has been looked at since, or is believed for no longer than that.
+    out->confirmed = now;
     return {};
   }
   errno = 0;
@@ -130,6 +166,10 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
   if (held && held->handle->gfid() == gfid) {
     glfs_h_close(object);
     out->handle = held->handle;
+    // A link that was made or removed has changed that, as much else has.
+    const bool same = S_ISDIR(out->st.st_mode) ||
+                      (SameTime(out->st.st_ctim, held->st.st_ctim) && out->st.st_nlink == held->st.st_nlink);
+    out->confirmed = same ? held->confirmed : std::chrono::steady_clock::time_point{};
     // A file's entry only keeps its handle held: it is not written again for each request.
     if (S_ISDIR(out->st.st_mode)) Remember(parent, name, *out, now);
     return {};
@@ -147,6 +187,8 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
     target.assign(buffer, strnlen(buffer, static_cast<size_t>(length)));
   }
   out->handle = std::make_shared<Handle>(object, gfid, std::move(target));
+  // Mostly it is the bricks that have said it: what is not held any more may be in md-cache still.
+  out->confirmed = now;
   Remember(parent, name, *out, now);
   return {};
 }
@@ -155,7 +197,7 @@ void PathWalk::Remember(const Node& parent, const std::string& name, const Node&
                         std::chrono::steady_clock::time_point seen) {
   const std::shared_ptr<const Held> evicted =
       volume_.handles().Put(parent.handle->gfid(), name,
-                            std::make_shared<const Held>(Held{node.handle, node.st, seen}));
+                            std::make_shared<const Held>(Held{node.handle, node.st, seen, node.confirmed}));
   // libgfapi drops what bricks say of an object that nobody holds. Told before the handle is closed.
   if (evicted) volume_.Tell(Notice::kUnwatched, evicted->handle->gfid());
 }
@@ -163,7 +205,7 @@ void PathWalk::Remember(const Node& parent, const std::string& name, const Node&
 WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
   chain_.clear();
   links_ = 0;
-  Node volume_root{volume_.root(), {}};
+  Node volume_root{volume_.root(), {}, {}, {}};
   volume_root.st.st_mode = S_IFDIR | 0755;  // the bricks check the real one on every miss
   chain_.push_back(std::move(volume_root));
   if (trail_) trail_->Add(volume_.root()->gfid());
@@ -227,6 +269,7 @@ WalkError PathWalk::Step(std::string name, SymlinkPolicy policy, bool may_trust,
     trail_->Add(child.handle->gfid());
   }
   if (!S_ISLNK(child.st.st_mode)) {
+    child.name = std::move(name);
     chain_.push_back(std::move(child));
     return {};
   }

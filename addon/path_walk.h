@@ -31,6 +31,10 @@ bool IsReserved(std::string_view name, bool at_root);
 struct Node {
   std::shared_ptr<Handle> handle;
   struct stat st;
+  // In the folder before it in the chain; empty for the volume's root.
+  std::string name;
+  // See Held.
+  std::chrono::steady_clock::time_point confirmed;
 };
 
 struct WalkError {
@@ -58,16 +62,22 @@ class PathWalk {
   // A folder on the way is taken as it was seen at most `trust` before now, or since, unless the bricks
   // have said afterwards that it has changed. The last component is always looked up, but for a name
   // that `absent` says the folder does not have. `trail`, unless it is null, gets each folder and link
-  // that is met, also on the way to nothing.
-  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail, Absences absent = {})
+  // that is met, also on the way to nothing. `reads`: whoever walks will read the file that is found, which shows
+  // whether it is still there.
+  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail, bool reads, Absences absent = {})
       : volume_(volume),
         began_(std::chrono::steady_clock::now()),
         not_before_(began_ - trust),
         trail_(trail),
+        reads_(reads),
         absent_(std::move(absent)) {}
 
   // How old it may be where nobody says otherwise.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
+  // For how long md-cache is believed of a name that the bricks have confirmed: of one that only a lost event can make
+  // wrong, and of any other.
+  static constexpr std::chrono::milliseconds kBelieved{30'000};
+  static constexpr std::chrono::milliseconds kBelievedBriefly{1000};
 
   // How old the oldest look is that was trusted so far; zero when all were made by this walk.
   std::chrono::steady_clock::duration age() const { return age_; }
@@ -89,9 +99,15 @@ class PathWalk {
   WalkError LookupPresent(const Node& parent, const std::string& name, bool may_trust, Node* out);
   // The same by libgfapi's word alone.
   WalkError Find(const Node& parent, const std::string& name, bool may_trust, Node* out);
-  // Whether the name stands for that object, as the bricks' own listing of the folder says.
+  // Whether the name stands for that object, as the bricks say.
   enum class Confirmed { kYes, kOther, kMissing, kUnknown };
-  Confirmed Confirm(const Node& parent, const std::string& name, const Gfid& gfid);
+  Confirmed Confirm(const Node& parent, const std::string& name, const Handle& handle);
+  // By where they have the object; in one round trip, but sometimes kUnknown.
+  Confirmed ConfirmByObject(const std::string& name, const Handle& handle);
+  // By their listing of the folder.
+  Confirmed ConfirmByFolder(const Node& parent, const std::string& name, const Gfid& gfid);
+  // Whether md-cache has been believed for long enough.
+  bool IsOverdue(const Node& node) const;
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
   // `last_counts`: the last component is one that must be looked up.
@@ -104,6 +120,7 @@ class PathWalk {
   const std::chrono::steady_clock::time_point not_before_;
   std::chrono::steady_clock::duration age_{0};
   Trail* const trail_;
+  const bool reads_;
   const Absences absent_;
   Absences missed_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root

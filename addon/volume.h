@@ -71,11 +71,17 @@ class Handle {
   const std::string link_target_;
 };
 
+inline bool SameTime(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 // What a volume remembers of a name: the object it stood for, and its stat when that was last seen.
 struct Held {
   std::shared_ptr<Handle> handle;
   struct stat st;
   std::chrono::steady_clock::time_point seen;
+  // When the bricks last said themselves that it is this object's name.
+  std::chrono::steady_clock::time_point confirmed;
 };
 
 // An open file or directory stream. The volume's table owns it, and a job that uses it shares it,
@@ -152,6 +158,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   const std::shared_ptr<Handle>& root() const { return root_; }
   HandleCache<const Held>& handles() { return handles_; }
   Doubts& doubts() { return listener_->doubts; }
+  // md-cache may answer for a name that stands for something else by now.
+  bool trusts_md_cache() const { return !without_md_cache_; }
   LastChanges& last_changes() { return listener_->last_changes; }
   void Tell(Notice::Kind kind, const Gfid& gfid) { listener_->Tell(kind, gfid); }
   BlockPool& blocks() { return *blocks_; }

@@ -1,6 +1,6 @@
 /** The cache in front of a real volume: what changes is seen, and what can't be asked for is still there. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,6 +174,98 @@ test('what everybody wants is right and new, whatever comes and goes in a cache 
     await server.stop();
   }
 }, 180_000);
+
+describe('changes of which bricks and libgfapi say nothing', () => {
+  const VALID_MS = 1_000;
+  /** For a machine that is busy. */
+  const SLACK_MS = 1_000;
+  let server: Gfserve;
+  let served: string;
+  /** Its folders and names are none that this gfserve has ever looked up. */
+  let elsewhere: string;
+
+  beforeAll(async () => {
+    server = await Gfserve.start({ config: config('told', 'valid = 1s\nnegative = 1s') });
+    served = join(mount, 'unsaid');
+    elsewhere = join(mount, 'elsewhere');
+    for (const folder of [served, join(served, 'folder'), elsewhere, join(elsewhere, 'folder')])
+      await mkdir(folder);
+    await twoNames('known');
+    await writeFile(join(served, 'large.bin'), Buffer.alloc(64 * MIB, 'x'));
+    for (let i = 0; i < 20; i++) {
+      await writeFile(join(served, 'folder', `f${i}`), 'old');
+      await writeFile(join(elsewhere, 'folder', `f${i}`), 'new');
+    }
+    await sleep(SETTLING_MS + 1_500);
+  }, 60_000);
+
+  afterAll(() => server?.stop());
+
+  async function twoNames(name: string): Promise<void> {
+    await writeFile(join(served, name), 'old');
+    await link(join(served, name), join(served, `${name}-too`));
+  }
+
+  const answerTo = async (name: string): Promise<string> => {
+    const { status, body } = await get(server.port, `/unsaid/${name}`);
+    return status === 200 ? body.toString() : `status ${status}`;
+  };
+
+  /** Asks all the time, and says how long after now the last other answer came. */
+  async function lastOther(name: string, right: string): Promise<number> {
+    const start = performance.now();
+    let last = 0;
+    while (performance.now() - start < 3 * VALID_MS) {
+      const askedMs = performance.now() - start;
+      if ((await answerTo(name)) !== right) last = askedMs;
+      await sleep(10);
+    }
+    return last;
+  }
+
+  test.each(['known', 'new'])(
+    'of two names of a file that is %s, one is another file’s',
+    async (name) => {
+      if (name === 'new') await twoNames(name);
+      for (let i = 0; i < 6; i++) {
+        expect([await answerTo(name), await answerTo(`${name}-too`)]).toEqual(['old', 'old']);
+        await sleep(VALID_MS / 3);
+      }
+      await writeFile(join(elsewhere, name), 'new');
+      await rename(join(elsewhere, name), join(served, name));
+      const last = await Promise.all([lastOther(name, 'new'), lastOther(`${name}-too`, 'old')]);
+      expect(last[0]).toBeLessThan(VALID_MS + SLACK_MS);
+      expect(last[1]).toBe(0);
+    },
+    60_000,
+  );
+
+  test('a file that is being sent is moved away', async () => {
+    const rests = Array.from({ length: 63 }, (_, i) => ({
+      at: (i + 1) * MIB,
+      until: () => sleep(100),
+    }));
+    const reading = readWithRests(server.port, '/unsaid/large.bin', rests);
+    await sleep(1_500);
+    await rename(join(served, 'large.bin'), join(elsewhere, 'large.bin'));
+    const start = performance.now();
+    const headers = { Range: 'bytes=0-0' };
+    await until('it is seen', VALID_MS + SLACK_MS, async () => {
+      return (await get(server.port, '/unsaid/large.bin', { headers })).status === 404;
+    });
+    expect(performance.now() - start).toBeLessThan(VALID_MS + SLACK_MS);
+    expect(await reading).toMatchObject({ status: 200, complete: true });
+  }, 60_000);
+
+  test('a folder in use changes places with another one', async () => {
+    const watched = Array.from({ length: 20 }, (_, i) => `folder/f${i}`);
+    for (const name of watched) expect(await answerTo(name)).toBe('old');
+    await rename(join(served, 'folder'), join(elsewhere, 'was'));
+    await rename(join(elsewhere, 'folder'), join(served, 'folder'));
+    const last = await Promise.all(watched.map((name) => lastOther(name, 'new')));
+    expect(Math.max(...last)).toBeLessThan(VALID_MS + SLACK_MS);
+  }, 60_000);
+});
 
 describe('a volume that sends none', () => {
   test.each(['upcall', 'off'])(
