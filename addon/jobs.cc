@@ -34,10 +34,6 @@ uint32_t Microseconds(std::chrono::steady_clock::duration time) {
       std::chrono::duration_cast<std::chrono::microseconds>(time).count());
 }
 
-// Errors of an object whose name was found just now: it has been unlinked or replaced since, and
-// what the name stands for must be looked up again.
-bool IsGone(int err) { return err == ESTALE || err == ENOENT; }
-
 // Errors of a descriptor that say nothing of its file. EBADFD: libgfapi could not take it over into a new
 // graph, or its brick has come back without it.
 bool IsUnusable(int err) { return err == EBADFD || err == EBADF || err == ESTALE; }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 namespace gfserve {
@@ -62,7 +63,7 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
   const uint64_t doubt = volume_.doubts().Of(gfid);
   if (doubt == 0 && !IsOverdue(*out)) return {};
   const auto now = std::chrono::steady_clock::now();
-  switch (Confirm(parent, name, *out->handle)) {
+  switch (Confirm(parent, name, *out, doubt != 0)) {
     case Confirmed::kUnknown:
       return {};
     case Confirmed::kYes:
@@ -86,32 +87,52 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
 bool PathWalk::IsOverdue(const Node& node) const {
   if (!volume_.trusts_md_cache()) return false;
   // Reading a file shows whether it is gone, as it is when it has lost its only name; and where it has others, how many it has left,
-  // for the next look.
-  const bool is_safe = reads_ && S_ISREG(node.st.st_mode) && node.st.st_size > 0;
-  return node.confirmed < began_ - (is_safe ? kBelieved : kBelievedBriefly);
+  // for the next look. What that leaves are files that are read while they are moved, so those that are read often.
+  const bool is_safe = reads_ && S_ISREG(node.st.st_mode) && node.st.st_size > 0 && node.st.st_size <= kSmall &&
+                       node.looks < kFewLooks;
+  return node.confirmed < began_ - (is_safe ? kBelievedLonger : kBelieved);
 }
 
-PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& name, const Handle& handle) {
-  const Confirmed confirmed = ConfirmByObject(name, handle);
-  return confirmed == Confirmed::kUnknown ? ConfirmByFolder(parent, name, handle.gfid()) : confirmed;
+// Reading a folder takes as long as the folder is. So without a doubt it is done by one thread of a volume at a time; what others have
+// to ask meanwhile they ask again.
+PathWalk::Confirmed PathWalk::Confirm(const Node& parent, const std::string& name, const Node& node, bool is_doubted) {
+  const Confirmed confirmed = ConfirmByObject(name, node);
+  if (confirmed == Confirmed::kYes || confirmed == Confirmed::kOther) return confirmed;
+  std::unique_lock<std::mutex> turn(volume_.listing_turn(), std::defer_lock);
+  if (!is_doubted && (confirmed == Confirmed::kUnknown || !turn.try_lock())) return Confirmed::kUnknown;
+  return ConfirmByFolder(parent, name, node.handle->gfid());
 }
 
-// A brick has the path of an object by its gfid (storage.gfid2path, which is on), and of a file all that it had: one of several
-// may be a name that was overwritten meanwhile. So only one that is alone is right, and whatever else it is, the listing tells.
-PathWalk::Confirmed PathWalk::ConfirmByObject(const std::string& name, const Handle& handle) {
+// A brick has the path of an object by its gfid (storage.gfid2path, which is on), and of a file all that it had: among several
+// may be one that was overwritten meanwhile. There is none if they are as many as the file's links.
+PathWalk::Confirmed PathWalk::ConfirmByObject(const std::string& name, const Node& node) {
   std::string path;
-  for (const Node& node : chain_) {
-    if (!node.name.empty()) path.append("/").append(node.name);
+  for (const Node& above : chain_) {
+    if (!above.name.empty()) path.append("/").append(above.name);
   }
   path.append("/").append(name);
-  // Longer ones do not fit, which is an error, as is that there is none.
-  std::string found(path.size() + 2, '\0');
+  constexpr char kSeparator = ':';
+  constexpr size_t kMostPaths = 16 * 1024;
+  std::string paths(kMostPaths, '\0');
   errno = 0;
-  const int length = glfs_h_getxattrs(volume_.fs(), handle.object(), "glusterfs.gfidtopath", found.data(), found.size());
+  const int length = glfs_h_getxattrs(volume_.fs(), node.handle->object(), "glusterfs.gfidtopath", paths.data(), paths.size());
   // md-cache has heard it too.
-  if (length < 0) return errno == ESTALE || errno == ENOENT ? Confirmed::kOther : Confirmed::kUnknown;
-  found.resize(strnlen(found.data(), std::min(found.size(), static_cast<size_t>(length))));
-  return found == path ? Confirmed::kYes : Confirmed::kUnknown;
+  if (length < 0) return IsGone(errno) ? Confirmed::kOther : Confirmed::kUnknown;
+  paths.resize(strnlen(paths.data(), std::min(paths.size(), static_cast<size_t>(length))));
+  if (paths == path) return Confirmed::kYes;
+  if (!S_ISREG(node.st.st_mode)) return Confirmed::kMissing;
+
+  const std::string among = kSeparator + paths + kSeparator;
+  if (among.find(kSeparator + path + kSeparator) == std::string::npos) return Confirmed::kMissing;
+  // The reply to a read tells md-cache how many links there are now.
+  char byte;
+  struct stat st;
+  if (glfs_h_anonymous_read(volume_.fs(), node.handle->object(), &byte, 1, 0) < 0 ||
+      glfs_h_stat(volume_.fs(), node.handle->object(), &st) != 0) {
+    return IsGone(errno) ? Confirmed::kOther : Confirmed::kUnknown;
+  }
+  const auto count = static_cast<nlink_t>(std::count(paths.begin(), paths.end(), kSeparator)) + 1;
+  return count == st.st_nlink ? Confirmed::kYes : Confirmed::kMissing;
 }
 
 // Reads the folder's entries from the bricks until the name comes.
@@ -171,6 +192,7 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
                       (SameTime(out->st.st_ctim, held->st.st_ctim) && out->st.st_nlink == held->st.st_nlink);
     out->confirmed = same ? held->confirmed : std::chrono::steady_clock::time_point{};
     // A file's entry only keeps its handle held: it is not written again for each request.
+    out->looks = held->looks.fetch_add(1, std::memory_order_relaxed);
     if (S_ISDIR(out->st.st_mode)) Remember(parent, name, *out, now);
     return {};
   }
@@ -189,6 +211,7 @@ WalkError PathWalk::Find(const Node& parent, const std::string& name, bool may_t
   out->handle = std::make_shared<Handle>(object, gfid, std::move(target));
   // Mostly it is the bricks that have said it: what is not held any more may be in md-cache still.
   out->confirmed = now;
+  out->looks = 0;
   Remember(parent, name, *out, now);
   return {};
 }
@@ -197,7 +220,7 @@ void PathWalk::Remember(const Node& parent, const std::string& name, const Node&
                         std::chrono::steady_clock::time_point seen) {
   const std::shared_ptr<const Held> evicted =
       volume_.handles().Put(parent.handle->gfid(), name,
-                            std::make_shared<const Held>(Held{node.handle, node.st, seen, node.confirmed}));
+                            std::make_shared<const Held>(node.handle, node.st, seen, node.confirmed));
   // libgfapi drops what bricks say of an object that nobody holds. Told before the handle is closed.
   if (evicted) volume_.Tell(Notice::kUnwatched, evicted->handle->gfid());
 }
@@ -205,7 +228,7 @@ void PathWalk::Remember(const Node& parent, const std::string& name, const Node&
 WalkError PathWalk::Resolve(const Root& root, std::string_view path, Node* out) {
   chain_.clear();
   links_ = 0;
-  Node volume_root{volume_.root(), {}, {}, {}};
+  Node volume_root{volume_.root(), {}, {}, {}, 0};
   volume_root.st.st_mode = S_IFDIR | 0755;  // the bricks check the real one on every miss
   chain_.push_back(std::move(volume_root));
   if (trail_) trail_->Add(volume_.root()->gfid());

@@ -35,6 +35,7 @@ struct Node {
   std::string name;
   // See Held.
   std::chrono::steady_clock::time_point confirmed;
+  uint32_t looks = 0;
 };
 
 struct WalkError {
@@ -74,10 +75,13 @@ class PathWalk {
 
   // How old it may be where nobody says otherwise.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
-  // For how long md-cache is believed of a name that the bricks have confirmed: of one that only a lost event can make
-  // wrong, and of any other.
-  static constexpr std::chrono::milliseconds kBelieved{30'000};
-  static constexpr std::chrono::milliseconds kBelievedBriefly{1000};
+  // For how long md-cache is believed of a name that the bricks have confirmed; and where little can be wrong with it, and it is
+  // not looked up often.
+  static constexpr std::chrono::milliseconds kBelieved{1000};
+  static constexpr std::chrono::milliseconds kBelievedLonger{300'000};
+  static constexpr uint32_t kFewLooks = 32;
+  // In bytes: what is longer is read for long, and md-cache believes in it meanwhile.
+  static constexpr off_t kSmall = 256 << 10;
 
   // How old the oldest look is that was trusted so far; zero when all were made by this walk.
   std::chrono::steady_clock::duration age() const { return age_; }
@@ -101,9 +105,9 @@ class PathWalk {
   WalkError Find(const Node& parent, const std::string& name, bool may_trust, Node* out);
   // Whether the name stands for that object, as the bricks say.
   enum class Confirmed { kYes, kOther, kMissing, kUnknown };
-  Confirmed Confirm(const Node& parent, const std::string& name, const Handle& handle);
-  // By where they have the object; in one round trip, but sometimes kUnknown.
-  Confirmed ConfirmByObject(const std::string& name, const Handle& handle);
+  Confirmed Confirm(const Node& parent, const std::string& name, const Node& node, bool is_doubted);
+  // By where they have the object, mostly in one round trip. kMissing: that is not under this name, or cannot be told.
+  Confirmed ConfirmByObject(const std::string& name, const Node& node);
   // By their listing of the folder.
   Confirmed ConfirmByFolder(const Node& parent, const std::string& name, const Gfid& gfid);
   // Whether md-cache has been believed for long enough.

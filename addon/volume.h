@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -71,17 +72,28 @@ class Handle {
   const std::string link_target_;
 };
 
+// Errors of an object whose name was found just now: it has been unlinked or replaced since, and what
+// the name stands for must be looked up again.
+inline bool IsGone(int err) { return err == ESTALE || err == ENOENT; }
+
 inline bool SameTime(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
 // What a volume remembers of a name: the object it stood for, and its stat when that was last seen.
 struct Held {
-  std::shared_ptr<Handle> handle;
-  struct stat st;
-  std::chrono::steady_clock::time_point seen;
+  using Time = std::chrono::steady_clock::time_point;
+
+  Held(std::shared_ptr<Handle> handle, const struct stat& st, Time seen, Time confirmed)
+      : handle(std::move(handle)), st(st), seen(seen), confirmed(confirmed) {}
+
+  const std::shared_ptr<Handle> handle;
+  const struct stat st;
+  const Time seen;
   // When the bricks last said themselves that it is this object's name.
-  std::chrono::steady_clock::time_point confirmed;
+  const Time confirmed;
+  // At a file, since then.
+  mutable std::atomic<uint32_t> looks{0};
 };
 
 // An open file or directory stream. The volume's table owns it, and a job that uses it shares it,
@@ -158,6 +170,8 @@ class Volume : public std::enable_shared_from_this<Volume> {
   const std::shared_ptr<Handle>& root() const { return root_; }
   HandleCache<const Held>& handles() { return handles_; }
   Doubts& doubts() { return listener_->doubts; }
+  // See PathWalk::Confirm.
+  std::mutex& listing_turn() { return listing_turn_; }
   // md-cache may answer for a name that stands for something else by now.
   bool trusts_md_cache() const { return !without_md_cache_; }
   LastChanges& last_changes() { return listener_->last_changes; }
@@ -231,6 +245,7 @@ class Volume : public std::enable_shared_from_this<Volume> {
   const std::shared_ptr<BlockPool> blocks_;
   const Identity identity_;
   HandleCache<const Held> handles_;
+  std::mutex listing_turn_;
 
   // Written by the connecting thread before state_ becomes kReady, constant after.
   glfs_t* fs_ = nullptr;
