@@ -94,6 +94,36 @@ const Slot = {
 /** Of one piece of a line: a text of printable ASCII, or a slot. */
 export type Piece = string | number;
 
+/**
+ * Makes lines of what uWebSockets.js holds of a request, by the addon, where nothing in it has to be escaped. A log has one chunk
+ * at a time, into which lines are written.
+ */
+export interface LineMaker {
+  /** `cells`: see `Cell` in access_log.ts. */
+  openLog(cells: Uint32Array): number;
+  closeLog(log: number): void;
+  setChunk(log: number, chunk: Buffer): void;
+  /** `second`: since 1970. `text`: how lines tell of it. */
+  setSecond(log: number, second: number, text: string): void;
+  addShape(log: number, pieces: readonly Piece[]): number;
+  /**
+   * How many bytes of the chunk the line takes, `longest` at most, behind the `used` first ones; 0: none does. `request`: of
+   * uWebSockets.js.
+   */
+  putLine(
+    log: number,
+    shape: number,
+    used: number,
+    longest: number,
+    request: object,
+    client: string,
+    status: number,
+    bytes: number,
+    startedMs: number,
+    durationUs: number,
+  ): number;
+}
+
 /** What many lines have in common: all are of GETs that were answered from memory. */
 export interface HotSource {
   readonly mount: string;

@@ -7,12 +7,13 @@ import {
   accessLine,
   type HotSource,
   hotShape,
-  type Piece,
+  type LineMaker,
   secondText,
 } from './access_line.js';
+import { endOfBatch, NEWLINE, newlines } from './lines.js';
 import { errnoOf, type Logger } from './log.js';
 
-export type { AccessEntry, HotSource } from './access_line.js';
+export type { AccessEntry, HotSource, LineMaker } from './access_line.js';
 
 /** One line per request. Never throws, never waits and never holds more than 8 MiB. */
 export interface AccessLog {
@@ -46,36 +47,6 @@ export type HotEntry = Pick<
   'client' | 'status' | 'bytes' | 'startedMs' | 'durationMs'
 >;
 
-/**
- * Makes lines of what uWebSockets.js holds of a request, by the addon, where nothing in it has to be escaped. A log has one chunk
- * at a time, into which lines are written.
- */
-export interface LineMaker {
-  /** `cells`: see `Cell`. */
-  openLog(cells: Uint32Array): number;
-  closeLog(log: number): void;
-  setChunk(log: number, chunk: Buffer): void;
-  /** `second`: since 1970. `text`: how lines tell of it. */
-  setSecond(log: number, second: number, text: string): void;
-  addShape(log: number, pieces: readonly Piece[]): number;
-  /**
-   * How many bytes of the chunk the line takes, `longest` at most, behind the `used` first ones; 0: none does. `request`: of
-   * uWebSockets.js.
-   */
-  putLine(
-    log: number,
-    shape: number,
-    used: number,
-    longest: number,
-    request: object,
-    client: string,
-    status: number,
-    bytes: number,
-    startedMs: number,
-    durationUs: number,
-  ): number;
-}
-
 /** What this and native code, which writes into the chunk by itself, say of it to each other: see addon/line_log.h. */
 const Cell = { used: 0, lines: 1, limit: 2, longest: 3 } as const;
 
@@ -94,7 +65,6 @@ const REPORT_MS = 10_000;
 const REOPEN_MS = 10_000;
 /** Of sources whose lines have to be made by JavaScript. */
 const NO_SHAPE = -1;
-const NEWLINE = Buffer.from('\n');
 const TOO_SLOW = 'its reader is too slow';
 
 /**
@@ -505,17 +475,4 @@ class BufferedAccessLog implements AccessLog {
     this.#log.warn(`access log: ${this.#unreported} lines lost: ${this.#reason}`);
     this.#unreported = 0;
   }
-}
-
-/** Where the lines end, from `from` on, that fit in `longest` bytes; one at least. */
-function endOfBatch(lines: Buffer, from: number, longest: number): number {
-  if (lines.length - from <= longest) return lines.length;
-  const last = lines.lastIndexOf(NEWLINE, from + longest - 1);
-  return (last >= from ? last : lines.indexOf(NEWLINE, from)) + 1;
-}
-
-function newlines(bytes: Buffer): number {
-  let count = 0;
-  for (const byte of bytes) if (byte === NEWLINE[0]) count += 1;
-  return count;
 }

@@ -27,7 +27,7 @@ const FILES = 200;
 const THREADS = 4;
 const VOLUMES = ['spread', 'copied'];
 /** What is gone for less is waited for: PASSING_MS in src/storage/health.ts, less a look at the bricks. */
-const WAITED_FOR_S = 4.4;
+const WAITED_FOR_S = 3.8;
 /** A change may have effects for a while after its command has ended. */
 const AFTER_MS = 1_500;
 
