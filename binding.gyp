@@ -14,6 +14,7 @@
       "target_name": "gfserve_http",
       "sources": [
         "addon/access_line.cc",
+        "addon/eager_turns.cc",
         "addon/http.cc",
         "addon/quick_path.cc",
         "addon/quick_table.cc",

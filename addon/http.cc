@@ -15,6 +15,7 @@
 
 #include "access_line.h"
 #include "line_log.h"
+#include "eager_turns.h"
 #include "quick_path.h"
 #include "quick_table.h"
 #include "request_fields.h"
@@ -322,7 +323,11 @@ napi_value AttachQuick(napi_env env, napi_callback_info info) {
   uv_loop_t* loop = nullptr;
   Check(napi_get_uv_event_loop(env, &loop));
   QuickSite& site = QuickOf(env, in.values[0]).site;
-  return Boolean(env, AttachQuickSite(SocketOfResponse(Local(in.values[1])), &site, uv_backend_fd(loop)));
+  const bool is_attached = AttachQuickSite(SocketOfResponse(Local(in.values[1])), &site, uv_backend_fd(loop));
+  if (is_attached && StartEagerTurns(loop)) {
+    Check(napi_add_env_cleanup_hook(env, [](void* its) { StopEagerTurns(static_cast<uv_loop_t*>(its)); }, loop));
+  }
+  return Boolean(env, is_attached);
 }
 
 // armQuick(quick, key, etag, wholeHead, body, notModifiedHead, untilMs, counters, shape) → slot, or -1. Heads and body are buffers

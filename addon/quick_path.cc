@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "eager_turns.h"
+
 // uSockets' own names, of its C interface (libusockets.h).
 struct us_socket_t;
 struct us_socket_context_t;
@@ -290,7 +292,10 @@ us_socket_t* HandleData(us_socket_t* socket, char* data, int length) {
   for (const Attached& each : attached) {
     if (each.context != context) continue;
     const std::string_view bytes(data, static_cast<size_t>(length));
-    if (each.site->enabled && Answer(*each.site, socket, bytes)) return socket;
+    if (each.site->enabled && Answer(*each.site, socket, bytes)) {
+      TellAnswer();
+      return socket;
+    }
     EndRow(socket);
     if (IsBeginningOfLine(socket, bytes)) return socket;
     break;

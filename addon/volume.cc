@@ -192,6 +192,9 @@ int Volume::OpenFs(bool without_md_cache) {
   for (const char* cache : {"*-io-cache", "*-read-ahead"}) {
     if (glfs_set_xlator_option(fs_, cache, "pass-through", "on") != 0) return failure();
   }
+  // It hands each call to one of its own threads, so that callers need not send it themselves. Ours are there for that: the pool's
+  // threads wait for the answer anyway, and each hand-over is a thread more to be woken.
+  if (glfs_set_xlator_option(fs_, "*-io-threads", "pass-through", "on") != 0) return failure();
   // glfs_fini waits for the first of libgfapi's event threads alone. The others say that they are ending, and then log and free
   // something by a context that may be gone (event_dispatch_epoll_worker): the process dies. So there is one.
   if (glfs_set_xlator_option(fs_, "*-client-*", "event-threads", "1") != 0) return failure();

@@ -98,6 +98,39 @@ describe('a file that is asked for again and again', () => {
   });
 });
 
+describe('connections that always have another request', () => {
+  test('leave time to timers and to all others', async () => {
+    const { port, state } = serve();
+    const busy = await Promise.all(Array.from({ length: 16 }, () => Client.open(port)));
+    for (const client of busy) await warm(client, '/a');
+    const other = await Client.open(port);
+    const seen = { answers: 0, ticks: 0, others: 0 };
+    const ticking = setInterval(() => {
+      seen.ticks += 1;
+    }, 5);
+    const { handled } = state;
+    const end = performance.now() + 1_000;
+    const goOn = async (client: Client) => {
+      while (performance.now() < end) {
+        await client.ask(get('/a'));
+        seen.answers += 1;
+      }
+    };
+    const askOther = async () => {
+      while (performance.now() < end) {
+        expect(await other.ask(get('/none'))).toMatch(/^HTTP\/1\.1 404/);
+        seen.others += 1;
+      }
+    };
+    await Promise.all([...busy.map(goOn), askOther()]);
+    clearInterval(ticking);
+    expect(state.handled - handled).toBe(seen.others);
+    expect(seen.answers).toBeGreaterThan(500);
+    expect(seen.ticks).toBeGreaterThan(20);
+    expect(seen.others).toBeGreaterThan(20);
+  });
+});
+
 describe('whatever is asked', () => {
   const LINES = [
     ...[
