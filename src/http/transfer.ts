@@ -1,8 +1,9 @@
 /**
  * One body on its way to one client: chunks are read ahead while the client takes them, and not faster.
  *
- * Memory: a client that takes 1 MB/s or more has up to 2 chunks of at most 256 KiB; a slower one has one of 64 KiB. Once
- * all of a worker's transfers together hold CHUNK_BUDGET, each further chunk is of 64 KiB, and nothing is read ahead.
+ * Memory: a client that takes 1 MB/s or more has up to 2 chunks of at most 256 KiB, or 128 KiB where others do as well; a slower
+ * one has one of 64 KiB. Once all of a worker's transfers together hold CHUNK_BUDGET, each further chunk is of 64 KiB, and
+ * nothing is read ahead.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Chunk, ReadResult, StorageError } from '../storage/storage.js';
@@ -10,10 +11,14 @@ import type { FileBody, Piece } from './body.js';
 
 const SMALLEST_CHUNK = 64 * 1024;
 /**
- * libgfapi has two buffers of 1 MiB at hand and eight of 256 KiB: beyond those each read maps memory anew, and its pages are
- * zeroed one by one. Three chunks of 1 MiB took four times the processor time of two of 256 KiB.
+ * libgfapi has two buffers of 1 MiB at hand and eight of 256 KiB, and takes two for each read: beyond those it maps memory anew,
+ * whose pages are zeroed one by one. Two reads of 1 MiB at a time took five times the processor time of two of 256 KiB, and 16 of
+ * 256 KiB twice that of as many of 128 KiB, for which it takes memory from the heap. So no more than MOST_LARGEST of the largest
+ * are read at a time.
  */
 const LARGEST_CHUNK = 256 * 1024;
+const MOST_LARGEST = 4;
+const LARGE_CHUNK = 128 * 1024;
 /** A chunk should last a client about this long. */
 const CHUNK_SECONDS = 0.05;
 /** Bytes a second, from which on reading ahead pays. */
@@ -42,6 +47,8 @@ export class Transfers {
   #timer: NodeJS.Timeout | null = null;
   /** Bytes in chunks that are held or being read. */
   heldBytes = 0;
+  /** How many chunks of more than LARGE_CHUNK are being read. */
+  #largestReads = 0;
 
   /** `sendTimeoutMs`: a client that takes nothing for so long is cut off. */
   constructor(private readonly sendTimeoutMs: number) {}
@@ -53,6 +60,19 @@ export class Transfers {
 
   remove(transfer: Ticking): void {
     this.#active.delete(transfer);
+  }
+
+  /** In bytes, of a chunk whose read would begin now. */
+  get largestChunk(): number {
+    return this.#largestReads < MOST_LARGEST ? LARGEST_CHUNK : LARGE_CHUNK;
+  }
+
+  beginRead(bytes: number): void {
+    if (bytes > LARGE_CHUNK) this.#largestReads += 1;
+  }
+
+  endRead(bytes: number): void {
+    if (bytes > LARGE_CHUNK) this.#largestReads -= 1;
   }
 
   #tick(): void {
@@ -322,8 +342,9 @@ export class Transfer implements Ticking {
   #chunkSize(): number {
     if (this.transfers.heldBytes >= CHUNK_BUDGET) return SMALLEST_CHUNK;
     const wanted = this.#rate * CHUNK_SECONDS;
+    const { largestChunk } = this.transfers;
     let size = SMALLEST_CHUNK;
-    while (size < wanted && size < LARGEST_CHUNK) size *= 2;
+    while (size < wanted && size < largestChunk) size *= 2;
     return size;
   }
 
@@ -331,10 +352,12 @@ export class Transfer implements Ticking {
     const { file } = this.body;
     if (!file) throw new Error('a body without a file has all of its bytes');
     this.transfers.heldBytes += slot.length;
+    this.transfers.beginRead(slot.length);
     file.read(offset, slot.length, (result) => this.#onRead(slot, result), this.#waitedMs);
   }
 
   #onRead(slot: Slot, result: ReadResult): void {
+    this.transfers.endRead(slot.length);
     if (slot.dropped) {
       if (result.ok) result.chunk.release();
       return;
