@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Piece } from '../../src/http/body.js';
 import { Transfer, Transfers } from '../../src/http/transfer.js';
+import type { OpenFile } from '../../src/storage/storage.js';
 import { File, Socket } from '../support/fake_socket.js';
 
 const KIB = 1024;
@@ -135,4 +136,47 @@ test('a body that was begun by somebody else goes on where that stopped', () => 
     ),
     { numRuns: 60 },
   );
+});
+
+test('one download reads 256 KiB at a time; of many no more than four do, and again when they have ended', () => {
+  const size = 4096 * KIB;
+  const transfers = new Transfers(60_000);
+  const reading: number[] = [];
+  let lengths: number[] = [];
+  const begin = () => {
+    const file = new File(Buffer.alloc(size, 'x'), Number.MAX_SAFE_INTEGER);
+    const socket = new Socket(() => size);
+    const read: OpenFile['read'] = (offset, length, done) => {
+      reading.push(length);
+      lengths.push(length);
+      expect(reading.filter((one) => one > 128 * KIB).length).toBeLessThanOrEqual(4);
+      file.open.read(offset, length, (result) => {
+        reading.splice(reading.indexOf(length), 1);
+        done(result);
+      });
+    };
+    const body = { length: size, chunk: null, chunkOffset: 0, file: { ...file.open, read } };
+    const pieces = [{ kind: 'file', offset: 0, length: size } as const];
+    const outcome = { began: () => undefined, sent: () => undefined, failed: () => undefined };
+    const transfer = new Transfer(socket.response, '', { ...body, pieces }, transfers, outcome);
+    transfer.start(0);
+    return { file, socket, transfer };
+  };
+  const downloads = (count: number, abortAt = Number.POSITIVE_INFINITY) => {
+    lengths = [];
+    const all = Array.from({ length: count }, begin);
+    for (let round = 0; all.some(({ file }) => file.pending.length > 0); round++) {
+      if (round === abortAt) for (const { transfer } of all) transfer.abort();
+      for (const { file } of all) file.pending.shift()?.();
+    }
+    return all;
+  };
+  for (const { socket } of downloads(1)) expect(socket.offset).toBe(size);
+  expect(new Set(lengths.slice(2, -2))).toEqual(new Set([256 * KIB]));
+  for (const { socket } of downloads(8)) expect(socket.offset).toBe(size);
+  expect(lengths).toContain(128 * KIB);
+  expect(lengths).toContain(256 * KIB);
+  for (const { file } of downloads(8, 5)) expect([file.lent, file.released]).toEqual([0, 1]);
+  downloads(1);
+  expect(new Set(lengths.slice(2, -2))).toEqual(new Set([256 * KIB]));
 });
