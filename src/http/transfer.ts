@@ -1,20 +1,19 @@
 /**
  * One body on its way to one client: chunks are read ahead while the client takes them, and not faster.
  *
- * Memory: a client that takes 1 MB/s or more has up to 2 chunks of at most 256 KiB, or 128 KiB where others do as well; a slower
+ * Memory: a client that takes 1 MB/s or more has up to 3 chunks of at most 256 KiB, or 128 KiB where others do as well; a slower
  * one has one of 64 KiB. Once all of a worker's transfers together hold CHUNK_BUDGET, each further chunk is of 64 KiB, and
  * nothing is read ahead.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Chunk, ReadResult, StorageError } from '../storage/storage.js';
+import { type Chunk, type ReadResult, type StorageError, withRoom } from '../storage/storage.js';
 import type { FileBody, Piece } from './body.js';
 
 const SMALLEST_CHUNK = 64 * 1024;
 /**
- * libgfapi has two buffers of 1 MiB at hand and eight of 256 KiB, and takes two for each read: beyond those it maps memory anew,
- * whose pages are zeroed one by one. Two reads of 1 MiB at a time took five times the processor time of two of 256 KiB, and 16 of
- * 256 KiB twice that of as many of 128 KiB, for which it takes memory from the heap. So no more than MOST_LARGEST of the largest
- * are read at a time.
+ * libgfapi has eight buffers of 256 KiB at hand, and takes two for each read: beyond those it maps memory anew, whose pages are
+ * zeroed one by one. 16 reads of 256 KiB at a time took twice the processor time of as many of 128 KiB, for which it takes memory
+ * from the heap. So no more than MOST_LARGEST of the largest are read at a time. Of 1 MiB it has two buffers.
  */
 const LARGEST_CHUNK = 256 * 1024;
 const MOST_LARGEST = 4;
@@ -23,7 +22,7 @@ const LARGE_CHUNK = 128 * 1024;
 const CHUNK_SECONDS = 0.05;
 /** Bytes a second, from which on reading ahead pays. */
 const READ_AHEAD_RATE = 1_000_000;
-const READ_AHEAD_CHUNKS = 1;
+const READ_AHEAD_CHUNKS = 2;
 const CHUNK_BUDGET = 64 * 1024 * 1024;
 
 /**
@@ -335,10 +334,11 @@ export class Transfer implements Ticking {
   #fit(piece: Piece, offset: number, left: number): number {
     const length = Math.min(this.#chunkSize(), left);
     const { file } = this.body;
-    return piece.kind === 'file' && file?.fit ? file.fit(piece.offset + offset, length) : length;
+    if (piece.kind !== 'file') return length;
+    return file?.fit ? file.fit(piece.offset + offset, length) : withRoom(length);
   }
 
-  /** A power of two, as the blocks are. */
+  /** In bytes, a power of two, as the blocks are. */
   #chunkSize(): number {
     if (this.transfers.heldBytes >= CHUNK_BUDGET) return SMALLEST_CHUNK;
     const wanted = this.#rate * CHUNK_SECONDS;

@@ -229,6 +229,15 @@ export type Cancel = () => void;
 /** Bytes: the longest single read. */
 export const MAX_CHUNK = 1 << 20;
 
+/**
+ * How much of a read of so many bytes should be read at once. libgfapi's buffers have sizes of powers of two, and what comes beside
+ * the bytes has to fit in as well: a reply to a read of all of 256 KiB takes a buffer of 1 MiB, of which there are two.
+ */
+export function withRoom(length: number): number {
+  const isSizeOfBuffer = length > 64 * 1024 && (length & (length - 1)) === 0;
+  return isSizeOfBuffer ? length - 4096 : length;
+}
+
 export interface Storage {
   /** The name for logs and metrics. */
   readonly name: string;

@@ -2,14 +2,15 @@
  * A file that is too large to be kept whole: its parts are kept that several requests wanted, so that a download from one
  * end to the other, however large, leaves nothing behind. One open file serves all requests.
  */
-import type {
-  Cancel,
-  Chunk,
-  OpenFile,
-  OpenResult,
-  ReadResult,
-  Stat,
-  StorageError,
+import {
+  type Cancel,
+  type Chunk,
+  type OpenFile,
+  type OpenResult,
+  type ReadResult,
+  type Stat,
+  type StorageError,
+  withRoom,
 } from '../storage.js';
 import { roomFor, Tenant } from './arena.js';
 import type { Memory } from './memory.js';
@@ -159,7 +160,7 @@ export class Large {
   /** Up to the end of a part that is here, on its way, or about to be kept; else all. */
   #fit(reader: number, offset: number, length: number): number {
     const index = Math.floor(offset / BLOCK_SIZE);
-    if (!this.#isKept(reader, index)) return length;
+    if (!this.#isKept(reader, index)) return withRoom(length);
     return Math.min(length, (index + 1) * BLOCK_SIZE - offset);
   }
 
