@@ -11,6 +11,10 @@ namespace {
 constexpr int kMostLooks = 8;
 constexpr int kMostEvents = 64;
 
+// Since libuv 1.52 who waits is told by a number of libuv's own, no more by a function. Within one Node.js 22 and the next libuv may
+// be another one than that of the header that this was compiled with.
+constexpr unsigned kFirstOther = 0x013400;
+
 // Of the loop thread.
 uv_check_t at_turns_end;
 uv_loop_t* eager_loop = nullptr;
@@ -21,6 +25,12 @@ uv__io_t* WatcherOf(const uv_loop_t* loop, int fd) {
   return static_cast<unsigned>(fd) < loop->nwatchers ? loop->watchers[fd] : nullptr;
 }
 
+#if UV_VERSION_HEX < 0x013400
+void Call(uv_loop_t* loop, uv__io_t* watcher, unsigned events) { watcher->cb(loop, watcher, events); }
+#else
+void Call(uv_loop_t*, uv__io_t*, unsigned) {}  // nothing is started
+#endif
+
 // As libuv does with what epoll has told it (uv__io_poll).
 void Tell(uv_loop_t* loop, uv__io_t* watcher, unsigned told) {
   unsigned events = told & (watcher->pevents | EPOLLERR | EPOLLHUP);
@@ -28,7 +38,7 @@ void Tell(uv_loop_t* loop, uv__io_t* watcher, unsigned told) {
   if (events == EPOLLERR || events == EPOLLHUP) {
     events |= watcher->pevents & (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI);
   }
-  if (events != 0) watcher->cb(loop, watcher, events);
+  if (events != 0) Call(loop, watcher, events);
 }
 
 // false: something is left to libuv. epoll tells it of that once more.
@@ -59,7 +69,7 @@ void GoOn(uv_check_t* check) {
 }  // namespace
 
 bool StartEagerTurns(uv_loop_t* loop) {
-  if (eager_loop || uv_check_init(loop, &at_turns_end) != 0) return false;
+  if (UV_VERSION_HEX >= kFirstOther || uv_version() >= kFirstOther || eager_loop || uv_check_init(loop, &at_turns_end) != 0) return false;
   eager_loop = loop;
   uv_check_start(&at_turns_end, GoOn);
   // It keeps no process alive.

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "access_line.h"
-#include "line_log.h"
 #include "eager_turns.h"
+#include "line_log.h"
 #include "quick_path.h"
 #include "quick_table.h"
 #include "request_fields.h"

@@ -1,8 +1,14 @@
 /** Reads the rest of a file that is to be kept whole. */
-import type { Cancel, Opened, OpenFile, StorageError } from '../storage.js';
+import {
+  type Cancel,
+  type Opened,
+  type OpenFile,
+  type StorageError,
+  withRoom,
+} from '../storage.js';
 
 /** Bytes of one read. */
-const PIECE = 256 * 1024;
+const PIECE = withRoom(256 * 1024);
 /** Reads at once. */
 const AT_ONCE = 4;
 
