@@ -46,13 +46,12 @@ bool Look(uv_loop_t* loop) {
   epoll_event events[kMostEvents];
   uv__io_t* watchers[kMostEvents];
   const int count = epoll_wait(uv_backend_fd(loop), events, kMostEvents, 0);
+  // Before anybody is told, who may close what comes after, and be given its descriptor once more. Who has stopped waits for nothing.
   for (int at = 0; at < count; ++at) watchers[at] = WatcherOf(loop, events[at].data.fd);
   bool is_all = true;
   for (int at = 0; at < count; ++at) {
-    // What is not watched any more may have been closed by what was told before, and its descriptor be another's. Signals come
-    // last in libuv's turns, as all else may be ended by them.
-    const bool is_watched = watchers[at] && WatcherOf(loop, events[at].data.fd) == watchers[at];
-    if (is_watched && watchers[at] != &loop->signal_io_watcher) Tell(loop, watchers[at], events[at].events);
+    // Signals come last in libuv's turns, as all else may be ended by them.
+    if (watchers[at] && watchers[at] != &loop->signal_io_watcher) Tell(loop, watchers[at], events[at].events);
     else is_all = false;
   }
   return is_all;

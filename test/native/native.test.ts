@@ -13,6 +13,7 @@ const PROGRAMS = [
   'block_pool_test',
   'access_line_test',
   'quick_table_test',
+  'eager_turns_test',
 ].flatMap((name): [string, Sanitizer][] => [
   [name, 'address'],
   [name, 'thread'],

@@ -16,7 +16,7 @@ const SANITIZERS = {
 
 export type Sanitizer = keyof typeof SANITIZERS;
 
-/** Without Node and libgfapi, or with libgfapi on a real volume. */
+/** Without Node and libgfapi, but with Debian's libuv; or with libgfapi on a real volume. */
 export type Kind = 'alone' | 'on a volume';
 
 const addon = (...names: string[]): string[] =>
@@ -24,7 +24,7 @@ const addon = (...names: string[]): string[] =>
 
 /** What a program consists of, beside its own source. */
 const SOURCES: Readonly<Record<Kind, readonly string[]>> = {
-  alone: addon('access_line', 'block_pool', 'quick_table', 'thread_pool'),
+  alone: addon('access_line', 'block_pool', 'eager_turns', 'quick_table', 'thread_pool'),
   'on a volume': [
     ...addon('block_pool', 'jobs', 'path_walk', 'status', 'thread_pool', 'volume', 'watch_job'),
     join(HERE, 'spy.cc'),
@@ -119,7 +119,7 @@ export class Workshop {
           this.#object(source, sanitizer),
         ),
       );
-      const libraries = kind === 'alone' ? [] : [...wrapped(), '-lgfapi'];
+      const libraries = kind === 'alone' ? ['-luv'] : [...wrapped(), '-lgfapi'];
       await compile([...SANITIZERS[sanitizer], ...objects, ...libraries, '-o', output]);
     });
   }

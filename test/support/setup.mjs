@@ -26,7 +26,7 @@ const TASKS = {
     packages: [
       ...BUILD_PACKAGES,
       ...CLUSTER_PACKAGES,
-      ...['attr', 'chromium', 'nginx-light', 'prometheus', 'systemd', 'lintian'],
+      ...['attr', 'chromium', 'libuv1-dev', 'nginx-light', 'prometheus', 'systemd', 'lintian'],
     ],
     addon: true,
     script: 'dist/test/support/run-tests.js',

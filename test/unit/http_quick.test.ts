@@ -98,38 +98,6 @@ describe('a file that is asked for again and again', () => {
   });
 });
 
-describe('connections that always have another request', () => {
-  test('leave time to timers and to all others', async () => {
-    const { port, state } = serve();
-    const busy = await Promise.all(Array.from({ length: 16 }, () => Client.open(port)));
-    for (const client of busy) await warm(client, '/a');
-    const other = await Client.open(port);
-    const seen = { answers: 0, ticks: 0, others: 0 };
-    const ticking = setInterval(() => {
-      seen.ticks += 1;
-    }, 5);
-    const { handled } = state;
-    const isOver = () => seen.answers >= 5_000;
-    const goOn = async (client: Client) => {
-      while (!isOver()) {
-        await client.ask(get('/a'));
-        seen.answers += 1;
-      }
-    };
-    const askOther = async () => {
-      while (!isOver()) {
-        expect(await other.ask(get('/none'))).toMatch(/^HTTP\/1\.1 404/);
-        seen.others += 1;
-      }
-    };
-    await Promise.all([...busy.map(goOn), askOther()]);
-    clearInterval(ticking);
-    expect(state.handled - handled).toBe(seen.others);
-    expect(seen.ticks).toBeGreaterThan(5);
-    expect(seen.others).toBeGreaterThan(20);
-  });
-});
-
 describe('whatever is asked', () => {
   const LINES = [
     ...[
