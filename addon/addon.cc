@@ -215,7 +215,9 @@ Napi::Value Watch(const Napi::CallbackInfo& info) {
 // distrust(volume): what bricks said may have been lost, so nothing is taken as it was seen before.
 void Distrust(const Napi::CallbackInfo& info) {
   Volume* volume = Self(info).FindVolume(Uint32(info[0]));
-  if (volume) volume->last_changes().AddAll();
+  if (!volume) return;
+  volume->last_changes().AddAll();
+  volume->last_words().AddAll();
 }
 
 // setSpare(volume, threads): see ThreadPool

@@ -1,6 +1,7 @@
-// When the bricks last said something of an object that a walk takes on trust for a while.
+// When the bricks last said something of objects, by which a walk knows for how long it may rest on what it saw.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -12,8 +13,8 @@
 
 namespace gfserve {
 
-// Thread-safe, without a lock. Objects share a place by chance: then one seems to have changed because
-// the other one has, which costs a lookup.
+// Thread-safe, without a lock. Objects share a place by chance: then something seems to have been said of one
+// because it was said of the other, which costs a lookup.
 class LastChanges {
  public:
   using Clock = std::chrono::steady_clock;
@@ -23,10 +24,13 @@ class LastChanges {
   void AddAll() { Raise(all_); }
 
   // Has nothing been said since then?
-  bool NoneSince(const Gfid& gfid, Clock::time_point then) const {
-    const Clock::rep time = then.time_since_epoch().count();
-    return times_[PlaceOf(gfid)].load(std::memory_order_relaxed) < time &&
-           all_.load(std::memory_order_relaxed) < time;
+  bool NoneSince(const Gfid& gfid, Clock::time_point then) const { return Of(gfid) < then; }
+
+  // When something was said last; the clock's beginning if nothing ever was.
+  Clock::time_point Of(const Gfid& gfid) const {
+    const Clock::rep time = std::max(times_[PlaceOf(gfid)].load(std::memory_order_relaxed),
+                                     all_.load(std::memory_order_relaxed));
+    return Clock::time_point(Clock::duration(time));
   }
 
  private:

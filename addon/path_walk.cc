@@ -61,7 +61,7 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
   if (error.status != Status::kOk) return error;
   const Gfid gfid = out->handle->gfid();
   const uint64_t doubt = volume_.doubts().Of(gfid);
-  if (doubt == 0 && !IsOverdue(*out)) return {};
+  if (doubt == 0 && !IsOverdue(parent, *out)) return {};
   const auto now = std::chrono::steady_clock::now();
   switch (Confirm(parent, name, *out, doubt != 0)) {
     case Confirmed::kUnknown:
@@ -84,13 +84,17 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
   return error;
 }
 
-bool PathWalk::IsOverdue(const Node& node) const {
+bool PathWalk::IsOverdue(const Node& parent, const Node& node) const {
   if (!volume_.trusts_md_cache()) return false;
+  using std::chrono::steady_clock;
+  // What is written beside a file and renamed over it is told of as it is made in the folder, but no word need come of the rename.
+  const steady_clock::duration quiet = node.confirmed - volume_.last_words().Of(parent.handle->gfid());
+  const steady_clock::duration believed = std::clamp<steady_clock::duration>(quiet, kBelievedStirred, kBelieved);
   // Reading a file shows whether it is gone, as it is when it has lost its only name; and where it has others, how many it has left,
   // for the next look. What that leaves are files that are read while they are moved, so those that are read often.
   const bool is_safe = reads_ && S_ISREG(node.st.st_mode) && node.st.st_size > 0 && node.st.st_size <= kSmall &&
                        node.looks < kFewLooks;
-  return node.confirmed < began_ - (is_safe ? kBelievedLonger : kBelieved);
+  return node.confirmed < began_ - (is_safe ? kBelievedLonger : believed);
 }
 
 // Reading a folder takes as long as the folder is. So without a doubt it is done by one thread of a volume at a time; what others have
@@ -116,8 +120,16 @@ PathWalk::Confirmed PathWalk::ConfirmByObject(const std::string& name, const Nod
   std::string paths(kMostPaths, '\0');
   errno = 0;
   const int length = glfs_h_getxattrs(volume_.fs(), node.handle->object(), "glusterfs.gfidtopath", paths.data(), paths.size());
-  // md-cache has heard it too.
-  if (length < 0) return IsGone(errno) ? Confirmed::kOther : Confirmed::kUnknown;
+  char byte;
+  if (length < 0) {
+    const int err = errno;
+    // md-cache has heard it too.
+    if (IsGone(err)) return Confirmed::kOther;
+    // So it is without that option; and if the file has no name any more, while somebody has it open. A read does not find it then.
+    const bool is_gone = err == ENODATA && S_ISREG(node.st.st_mode) &&
+                         glfs_h_anonymous_read(volume_.fs(), node.handle->object(), &byte, 1, 0) < 0 && IsGone(errno);
+    return is_gone ? Confirmed::kOther : Confirmed::kUnknown;
+  }
   paths.resize(strnlen(paths.data(), std::min(paths.size(), static_cast<size_t>(length))));
   if (paths == path) return Confirmed::kYes;
   if (!S_ISREG(node.st.st_mode)) return Confirmed::kMissing;
@@ -125,7 +137,6 @@ PathWalk::Confirmed PathWalk::ConfirmByObject(const std::string& name, const Nod
   const std::string among = kSeparator + paths + kSeparator;
   if (among.find(kSeparator + path + kSeparator) == std::string::npos) return Confirmed::kMissing;
   // The reply to a read tells md-cache how many links there are now.
-  char byte;
   struct stat st;
   if (glfs_h_anonymous_read(volume_.fs(), node.handle->object(), &byte, 1, 0) < 0 ||
       glfs_h_stat(volume_.fs(), node.handle->object(), &st) != 0) {

@@ -75,8 +75,9 @@ class PathWalk {
 
   // How old it may be where nobody says otherwise.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
-  // For how long md-cache is believed of a name that the bricks have confirmed; and where little can be wrong with it, and it is
-  // not looked up often.
+  // For how long md-cache is believed of a name that the bricks have confirmed: as long as they had said nothing of its folder then,
+  // between these two; and where little can be wrong with it, and it is not looked up often.
+  static constexpr std::chrono::milliseconds kBelievedStirred{250};
   static constexpr std::chrono::milliseconds kBelieved{1000};
   static constexpr std::chrono::milliseconds kBelievedLonger{300'000};
   static constexpr uint32_t kFewLooks = 32;
@@ -111,7 +112,7 @@ class PathWalk {
   // By their listing of the folder.
   Confirmed ConfirmByFolder(const Node& parent, const std::string& name, const Gfid& gfid);
   // Whether md-cache has been believed for long enough.
-  bool IsOverdue(const Node& node) const;
+  bool IsOverdue(const Node& parent, const Node& node) const;
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
   // `last_counts`: the last component is one that must be looked up.

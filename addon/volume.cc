@@ -274,10 +274,10 @@ void Volume::Listener::Hear(glfs_upcall_inode_t* event) {
     // Before anybody who is told can ask again.
     if ((flags & kNames) != 0 && !without_md_cache) doubts.Add(gfid);
     if ((flags & kNotContent) != 0) last_changes.Add(gfid);
-    Tell(Notice::kChanged, gfid);
+    TellChanged(gfid);
   }
-  if (gfid_of(glfs_upcall_inode_get_pobject(event), &gfid)) Tell(Notice::kChanged, gfid);
-  if (gfid_of(glfs_upcall_inode_get_oldpobject(event), &gfid)) Tell(Notice::kChanged, gfid);
+  if (gfid_of(glfs_upcall_inode_get_pobject(event), &gfid)) TellChanged(gfid);
+  if (gfid_of(glfs_upcall_inode_get_oldpobject(event), &gfid)) TellChanged(gfid);
 }
 
 // md-cache answers a lookup by name from what it knows of the inode, and every reply about the inode,

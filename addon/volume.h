@@ -174,7 +174,10 @@ class Volume : public std::enable_shared_from_this<Volume> {
   std::mutex& listing_turn() { return listing_turn_; }
   // md-cache may answer for a name that stands for something else by now.
   bool trusts_md_cache() const { return !without_md_cache_; }
+  // Of names and rights.
   LastChanges& last_changes() { return listener_->last_changes; }
+  // Of anything; of a folder, of what is in it too.
+  LastChanges& last_words() { return listener_->last_words; }
   void Tell(Notice::Kind kind, const Gfid& gfid) { listener_->Tell(kind, gfid); }
   BlockPool& blocks() { return *blocks_; }
   const Identity& identity() const { return identity_; }
@@ -212,12 +215,19 @@ class Volume : public std::enable_shared_from_this<Volume> {
         : notices(std::move(notices)), number(number) {}
 
     void Tell(Notice::Kind kind, const Gfid& gfid) { notices->Push({number, kind, gfid}); }
+    // Something has changed at that object.
+    void TellChanged(const Gfid& gfid) {
+      // Before anybody who is told can ask again.
+      last_words.Add(gfid);
+      Tell(Notice::kChanged, gfid);
+    }
     void Hear(glfs_upcall_inode_t* event);
 
     const std::shared_ptr<NoticeQueue> notices;
     const uint32_t number;
     Doubts doubts;
     LastChanges last_changes;
+    LastChanges last_words;
     bool without_md_cache = false;  // constant once it is registered
   };
 

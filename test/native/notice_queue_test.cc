@@ -99,7 +99,10 @@ void Changes() {
   LastChanges changes;
   const auto before = LastChanges::Clock::now();
   CHECK(changes.NoneSince(Number(1), before));
+  CHECK(changes.Of(Number(1)) == LastChanges::Clock::time_point());
   changes.Add(Number(1));
+  CHECK(changes.Of(Number(1)) >= before && changes.Of(Number(1)) <= LastChanges::Clock::now());
+  CHECK(changes.Of(Number(2)) == LastChanges::Clock::time_point());
   CHECK(!changes.NoneSince(Number(1), before));
   CHECK(changes.NoneSince(Number(2), before));
   std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -109,6 +112,7 @@ void Changes() {
   changes.AddAll();
   CHECK(!changes.NoneSince(Number(1), after));
   CHECK(!changes.NoneSince(Number(3), after));
+  CHECK(changes.Of(Number(3)) > after);
 }
 
 void Trails() {

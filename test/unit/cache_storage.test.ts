@@ -67,6 +67,40 @@ describe('what is fresh', () => {
     }
   });
 
+  test('is believed for as long as its folder had been quiet, as not every change in it is told', async () => {
+    const { volume, cache } = cacheOnVolume({ validMs: 5_000 });
+    volume.write('/d/a', 'old');
+    let nowMs = 0;
+    const goOn = (ms: number): void => {
+      nowMs += ms;
+      advance(nowMs);
+    };
+    expect(await get(cache, '/d/a')).toBe('file old miss');
+    goOn(2_000);
+    volume.tell({ kind: 'changed', gfid: gfidOf('/d') });
+    goOn(20);
+    expect(await get(cache, '/d/a')).toBe('file old revalidated');
+    // 20, 350, 800 and 1,700 ms after the word; and no longer than `valid`.
+    for (const [until, over] of [
+      [250, 80],
+      [300, 150],
+      [750, 150],
+      [1_600, 200],
+      [3_400, 200],
+      [4_900, 200],
+    ] as const) {
+      goOn(until);
+      expect(await get(cache, '/d/a')).toBe('file old hit');
+      goOn(over);
+      expect(await get(cache, '/d/a')).toBe('file old revalidated');
+    }
+    volume.tell({ kind: 'changed', gfid: gfidOf('/d') });
+    expect(await get(cache, '/d/a')).toBe('file old revalidated');
+    volume.write('/d/a', 'new');
+    goOn(350);
+    expect(await get(cache, '/d/a')).toBe('file new miss');
+  });
+
   test.each(['unwatched', 'lost'] as const)(
     'ends when the volume may be silent: %s',
     async (kind) => {

@@ -387,13 +387,13 @@ export class CachedStorage implements Storage {
   }
 
   #validate(name: Name, flight: Flight, { trail, ageMs = 0 }: Way, own: string | null): void {
-    const { validMs, negativeMs } = this.options;
     const watches: Watch[] = (trail ?? []).map((gfid) => this.#watches.acquire(gfid));
+    const quietMs = this.#watches.believableMs(watches, flight.sinceMs);
     if (own !== null) watches.push(this.#watches.acquire(own));
-    const wanted = name.found.kind === 'absent' ? negativeMs : validMs;
+    const wanted = this.options[name.found.kind === 'absent' ? 'negativeMs' : 'validMs'];
     const sinceMs = flight.sinceMs - ageMs;
     const doubtedMs = name.content?.isDoubted === true ? name.content.doubtedUntilMs : Infinity;
-    const validFor = Math.max(0, Math.min(wanted, doubtedMs - sinceMs));
+    const validFor = Math.max(0, Math.min(wanted, doubtedMs - sinceMs, ageMs + quietMs));
     name.validated(watches, flight.look.at, sinceMs, validFor);
   }
 

@@ -8,12 +8,16 @@ import type { Epoch } from './epoch.js';
 /** One object: a file, or a folder or link on the way to one. */
 export class Watch {
   references = 0;
+  /** When that was, in whole milliseconds of performance.now(); meaningless with 0. */
+  changedMs = 0;
 
   constructor(
     readonly gfid: string,
     /** The counter when it was last said to have changed; 0: never. */
     public changedAt: number,
-  ) {}
+  ) {
+    if (changedAt > 0) this.changedMs = Math.floor(performance.now());
+  }
 }
 
 /** A look at the volume that is under way: what is said meanwhile concerns what it will find. */
@@ -21,6 +25,9 @@ export interface Look {
   /** The counter when it began. */
   readonly at: number;
 }
+
+/** For so long a look is believed in any case. By then libgfapi does not take a name for known (PathWalk::kBelievedStirred). */
+const STIRRED_MS = 300;
 
 /** So much is kept of what was said of objects that nothing rests on yet, before it is tidied. */
 const RECENT = 4096;
@@ -83,6 +90,7 @@ export class Watches {
     const watch = this.#all.get(gfid);
     if (watch) {
       watch.changedAt = this.#counter;
+      watch.changedMs = Math.floor(performance.now());
       this.epoch.next();
     } else if (this.#looks.size > 0) this.#note(gfid);
     return watch !== undefined;
@@ -100,6 +108,17 @@ export class Watches {
     if (this.#lostAt > at) return true;
     for (const watch of watches) if (watch.changedAt > at) return true;
     return false;
+  }
+
+  /**
+   * For how many milliseconds a look may be believed that began at `nowMs` and rests on these folders, as not all that
+   * happens in a folder is told: as long as nothing had been said of any of them.
+   */
+  believableMs(folders: readonly Watch[], nowMs: number): number {
+    let quietMs = Infinity;
+    for (const { changedAt, changedMs } of folders)
+      if (changedAt > 0) quietMs = Math.min(quietMs, nowMs - changedMs);
+    return Math.max(STIRRED_MS, quietMs);
   }
 
   #note(gfid: string): void {
