@@ -8,16 +8,14 @@ import type { Epoch } from './epoch.js';
 /** One object: a file, or a folder or link on the way to one. */
 export class Watch {
   references = 0;
-  /** When that was, in whole milliseconds of performance.now(); meaningless with 0. */
-  changedMs = 0;
+  /** When `changedAt` was noted, in whole milliseconds of performance.now(). */
+  changedMs = Math.floor(performance.now());
 
   constructor(
     readonly gfid: string,
     /** The counter when it was last said to have changed; 0: never. */
     public changedAt: number,
-  ) {
-    if (changedAt > 0) this.changedMs = Math.floor(performance.now());
-  }
+  ) {}
 }
 
 /** A look at the volume that is under way: what is said meanwhile concerns what it will find. */
