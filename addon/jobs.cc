@@ -115,7 +115,7 @@ OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* abs
   const bool trust_folders = trust.count() > 0;
   if (trail_) trail_->Clear();
   const bool reads = request_.want_body && !request_.known;
-  PathWalk walk(volume_, trust, trail_.get(), reads, std::move(*absent));
+  PathWalk walk(volume_, trust, request_.trust, trail_.get(), reads, std::move(*absent));
   Node node;
   WalkError error;
   uint32_t index = 0;
@@ -131,7 +131,7 @@ OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* abs
   }
   // Rounded up: it is what the answer may be out of date by.
   result_.age_ms =
-      static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(walk.age()).count());
+      static_cast<uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(std::max(walk.age(), walk.belief_age())).count());
   // Under a remembered folder that has been replaced since, nothing can be said to be missing.
   if (walk.age().count() > 0 && IsAbsent(error.status)) {
     *absent = walk.absences();

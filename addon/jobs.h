@@ -39,7 +39,7 @@ struct Completion {
   uint32_t file_id = 0;       // an open file that the receiver must release, or 0
   Block* block = nullptr;     // a block that the receiver must release, or null
   uint32_t length = 0;        // bytes of the block that count
-  uint32_t age_ms = 0;        // open: of the oldest look at a folder that was trusted
+  uint32_t age_ms = 0;        // open: of the oldest look that was trusted, the bricks' or this one's
   uint32_t waited_us = 0;     // in the queue
   uint32_t ran_us = 0;        // on a thread
   bool unchanged = false;     // open: it is the version that the request named as known
@@ -117,7 +117,7 @@ class OpenJob final : public Job {
     bool want_listing;                    // open a directory as a stream for ListJob
     bool want_trail = false;
     std::optional<Known> known = std::nullopt;
-    // How old a look at a folder on the way may be.
+    // How old a look at a folder on the way may be, and a brick's word for any name.
     std::chrono::milliseconds trust = PathWalk::kFolderFresh;
   };
 

@@ -84,7 +84,7 @@ WalkError PathWalk::LookupPresent(const Node& parent, const std::string& name, b
   return error;
 }
 
-bool PathWalk::IsOverdue(const Node& parent, const Node& node) const {
+bool PathWalk::IsOverdue(const Node& parent, const Node& node) {
   if (!volume_.trusts_md_cache()) return false;
   using std::chrono::steady_clock;
   // What is written beside a file and renamed over it is told of as it is made in the folder, but no word need come of the rename.
@@ -94,7 +94,11 @@ bool PathWalk::IsOverdue(const Node& parent, const Node& node) const {
   // for the next look. What that leaves are files that are read while they are moved, so those that are read often.
   const bool is_safe = reads_ && S_ISREG(node.st.st_mode) && node.st.st_size > 0 && node.st.st_size <= kSmall &&
                        node.looks < kFewLooks;
-  return node.confirmed < began_ - (is_safe ? kBelievedLonger : believed);
+  if (is_safe) return node.confirmed < began_ - kBelievedLonger;
+  const steady_clock::duration age = began_ - node.confirmed;
+  if (age > std::min(believed, belief_)) return true;
+  belief_age_ = std::max(belief_age_, age);
+  return false;
 }
 
 // Reading a folder takes as long as the folder is. So without a doubt it is done by one thread of a volume at a time; what others have

@@ -62,21 +62,24 @@ class PathWalk {
  public:
   // A folder on the way is taken as it was seen at most `trust` before now, or since, unless the bricks
   // have said afterwards that it has changed. The last component is always looked up, but for a name
-  // that `absent` says the folder does not have. `trail`, unless it is null, gets each folder and link
+  // that `absent` says the folder does not have; there md-cache's word is taken if the bricks confirmed it at most
+  // `belief` before now. `trail`, unless it is null, gets each folder and link
   // that is met, also on the way to nothing. `reads`: whoever walks will read the file that is found, which shows
   // whether it is still there.
-  PathWalk(Volume& volume, std::chrono::milliseconds trust, Trail* trail, bool reads, Absences absent = {})
+  PathWalk(Volume& volume, std::chrono::milliseconds trust, std::chrono::milliseconds belief, Trail* trail, bool reads,
+           Absences absent = {})
       : volume_(volume),
         began_(std::chrono::steady_clock::now()),
         not_before_(began_ - trust),
+        belief_(belief),
         trail_(trail),
         reads_(reads),
         absent_(std::move(absent)) {}
 
   // How old it may be where nobody says otherwise.
   static constexpr std::chrono::milliseconds kFolderFresh{1000};
-  // For how long md-cache is believed of a name that the bricks have confirmed: as long as they had said nothing of its folder then,
-  // between these two; and where little can be wrong with it, and it is not looked up often.
+  // For how long md-cache is believed at most of a name that the bricks have confirmed: as long as they had said nothing of its folder
+  // then, between these two; and where little can be wrong with it, and it is not looked up often.
   static constexpr std::chrono::milliseconds kBelievedStirred{250};
   static constexpr std::chrono::milliseconds kBelieved{1000};
   static constexpr std::chrono::milliseconds kBelievedLonger{300'000};
@@ -86,6 +89,8 @@ class PathWalk {
 
   // How old the oldest look is that was trusted so far; zero when all were made by this walk.
   std::chrono::steady_clock::duration age() const { return age_; }
+  // The same of the bricks' words in whose place md-cache's was taken.
+  std::chrono::steady_clock::duration belief_age() const { return belief_age_; }
 
   // The names that were not found so far.
   const Absences& absences() const { return missed_; }
@@ -111,8 +116,8 @@ class PathWalk {
   Confirmed ConfirmByObject(const std::string& name, const Node& node);
   // By their listing of the folder.
   Confirmed ConfirmByFolder(const Node& parent, const std::string& name, const Gfid& gfid);
-  // Whether md-cache has been believed for long enough.
-  bool IsOverdue(const Node& parent, const Node& node) const;
+  // Whether md-cache has been believed for long enough. If not, it is once more.
+  bool IsOverdue(const Node& parent, const Node& node);
   void Remember(const Node& parent, const std::string& name, const Node& node,
                 std::chrono::steady_clock::time_point seen);
   // `last_counts`: the last component is one that must be looked up.
@@ -123,7 +128,9 @@ class PathWalk {
   Volume& volume_;
   const std::chrono::steady_clock::time_point began_;
   const std::chrono::steady_clock::time_point not_before_;
+  const std::chrono::steady_clock::duration belief_;
   std::chrono::steady_clock::duration age_{0};
+  std::chrono::steady_clock::duration belief_age_{0};
   Trail* const trail_;
   const bool reads_;
   const Absences absent_;

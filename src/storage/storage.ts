@@ -158,7 +158,7 @@ export interface OpenRequest {
   readonly known?: { readonly candidate: number; readonly stat: Stat } | null;
   /** Report the way. */
   readonly trail?: boolean;
-  /** Folders on the way may have been seen so long ago, in milliseconds; 0: not before this call. Default 1000. */
+  /** Names on the way may have been confirmed so long ago, in milliseconds; 0: not before this call. Default 1000. */
   readonly trustMs?: number;
 }
 

@@ -63,6 +63,7 @@ struct OpenOptions {
   bool listing = false;
   bool trail = false;
   std::optional<OpenJob::Known> known = std::nullopt;
+  std::chrono::milliseconds trust = PathWalk::kFolderFresh;
 };
 
 // All methods belong to one thread, the one that made it.
@@ -120,7 +121,8 @@ class Client {
                 OpenOptions options = {}) {
     OpenJob::Request request{std::move(root),     std::move(candidates), options.inline_limit,
                              options.first_chunk, options.first_offset,  options.body,
-                             options.listing,     options.trail,         options.known};
+                             options.listing,     options.trail,         options.known,
+                             options.trust};
     const uint32_t token = TakeToken();
     MustSubmit(std::make_unique<OpenJob>(shared_, *volume_, token, std::move(request)));
     return token;

@@ -320,6 +320,48 @@ void TrustEnds() {
   StartClosing(std::move(owner));
 }
 
+// Of a file with two names nothing is told when one of them is given to another file, made in a folder of which this
+// client knows nothing. An answer is as old as it says, and no older than was allowed.
+void Beliefs() {
+  constexpr milliseconds kTrust{200};
+  constexpr int kFiles = 12;
+  std::unique_ptr<Client> owner = Connected(place.Spec());
+  Client& client = *owner;
+  const auto root = MakeRoot("/events/two", SymlinkPolicy::kInside);
+  const std::string elsewhere = place.mount + "/elsewhere";
+  MakeDir(Mount("two"));
+  MakeDir(elsewhere);
+  for (int i = 0; i < kFiles; ++i) {
+    const std::string name = std::to_string(i);
+    WriteFile(Mount("two/" + name), "old");
+    MUST(link(Mount("two/" + name).c_str(), Mount("two/" + name + "-too").c_str()));
+    WriteFile(elsewhere + "/" + name, "newer");
+  }
+  std::this_thread::sleep_for(PathWalk::kBelieved + kQuiet);
+  OpenOptions options;
+  options.body = false;
+  options.trust = kTrust;
+  for (int i = 0; i < kFiles; ++i) {
+    const std::string name = std::to_string(i);
+    CHECK_EQ(Get(client, root, name, options).completion.st.st_size, 3);
+    // Confirmed anew by some, believed by others.
+    std::this_thread::sleep_for(milliseconds(40 * i));
+    CHECK_EQ(Get(client, root, name, options).completion.st.st_size, 3);
+    MUST(rename((elsewhere + "/" + name).c_str(), Mount("two/" + name).c_str()));
+    const auto renamed = Clock::now();
+    for (;;) {
+      const auto asked = Clock::now();
+      const Completion completion = Get(client, root, name, options).completion;
+      CHECK(completion.status == Status::kOk);
+      const milliseconds age{completion.age_ms};
+      CHECK(age <= kTrust + milliseconds(1));
+      if (completion.st.st_size == 5) break;
+      CHECK(asked - age <= renamed);
+    }
+  }
+  StartClosing(std::move(owner));
+}
+
 // Volumes, and those who take their notices, that end while notices come.
 void Endings() {
   const auto root = MakeRoot("/events", SymlinkPolicy::kInside);
@@ -363,6 +405,7 @@ int main(int argc, char** argv) {
   Run("handles that are given up", Evictions);
   Run("more notices than fit", Overflow);
   Run("folders that are trusted", TrustEnds);
+  Run("names that are believed", Beliefs);
   Run("volumes that end", Endings);  // also those of the others
   CHECK_EQ(spy::files, 0);
   CHECK_EQ(spy::objects, 0);

@@ -56,7 +56,9 @@ function run(
         return;
       }
       const how = error.killed ? `no end within ${timeoutMs} ms` : `ended with ${error.code}`;
-      reject(new Error(`${basename(command)} ${how}\n${stdout}${stderr}`));
+      const [found] = /^SUMMARY: .*/m.exec(stderr) ?? [];
+      const what = found === undefined ? how : `${how}: ${found}`;
+      reject(new Error(`${basename(command)} ${what}\n${stdout}${stderr}`));
     });
   });
 }

@@ -28,7 +28,7 @@ import { Shelf } from './shelf.js';
 import { Silence } from './silence.js';
 import { type Watch, Watches } from './watches.js';
 
-/** How old a look at a folder may be that a look at a file in it rests on; that much less is the file valid. */
+/** How old what a look rests on may be, folders seen and names confirmed; that much less is what is found valid. */
 const MOST_TRUST_MS = 1_000;
 
 /** A file that changes so often while it is read is given up. */
