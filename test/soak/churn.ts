@@ -47,17 +47,13 @@ function contentOf(file: number, version: number): string {
 }
 
 class Files {
-  readonly versions: Uint32Array;
-  /** When the last version had surely replaced the former. */
-  readonly settled: Float64Array;
+  /** Of each file that has changed, for each of its versions but the last one: when it was surely replaced. */
+  readonly #replaced = new Map<number, number[]>();
 
   constructor(
     private readonly root: string,
     readonly count: number,
-  ) {
-    this.versions = new Uint32Array(count);
-    this.settled = new Float64Array(count);
-  }
+  ) {}
 
   async fill(stop: AbortSignal): Promise<void> {
     for (let folder = 0; folder < FOLDERS; folder++) await mkdir(join(this.root, `d${folder}`));
@@ -76,23 +72,28 @@ class Files {
   }
 
   async change(file: number): Promise<void> {
-    const version = (this.versions[file] ?? 0) + 1;
+    const replaced = this.#replaced.get(file) ?? [];
+    this.#replaced.set(file, replaced);
+    const former = replaced.length;
     const path = join(this.root, pathOf(file));
-    await writeFile(`${path}.new`, contentOf(file, version));
-    this.versions[file] = version;
-    this.settled[file] = Number.POSITIVE_INFINITY;
+    await writeFile(`${path}.new`, contentOf(file, former + 1));
+    replaced[former] = Number.POSITIVE_INFINITY;
     await rename(`${path}.new`, path);
-    this.settled[file] = performance.now();
+    replaced[former] = performance.now();
   }
 
   /** What is wrong with an answer to a request that was made at `sinceMs`; null: nothing. */
   problem(file: number, body: string, sinceMs: number): string | null {
     const [, name, version] = /^(\d+) (\d+)\n/.exec(body) ?? [];
     if (Number(name) !== file || body !== contentOf(file, Number(version))) return 'wrong bytes';
-    const now = this.versions[file] ?? 0;
+    const replaced = this.#replaced.get(file) ?? [];
+    const now = replaced.length;
     if (Number(version) > now) return 'a version that there is not yet';
-    const replaced = Number(version) < now - 1 || (this.settled[file] ?? 0) < sinceMs - STALE_MS;
-    return Number(version) < now && replaced ? `version ${version} instead of ${now}` : null;
+    if (Number(version) === now) return null;
+    const oldMs = sinceMs - (replaced[Number(version)] ?? 0);
+    return oldMs > STALE_MS
+      ? `version ${version} instead of ${now}, replaced ${oldMs.toFixed(0)} ms before it was asked for`
+      : null;
   }
 }
 
