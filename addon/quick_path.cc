@@ -5,7 +5,9 @@
 #include <linux/sock_diag.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "eager_turns.h"
+#include "fine_clock.h"
 
 // uSockets' own names, of its C interface (libusockets.h).
 struct us_socket_t;
@@ -91,6 +94,7 @@ struct Attached {
 // Of the loop thread.
 Library library{};
 std::vector<Attached> attached;
+FineClock fine_clock;
 double trusted_from_ms = 0;
 size_t longest_head = kLongestHead;
 std::vector<Connection> connections;
@@ -106,12 +110,6 @@ T At(const void* base, size_t offset) {
 
 const std::string& StringAt(const void* base, size_t offset) {
   return *reinterpret_cast<const std::string*>(static_cast<const char*>(base) + offset);
-}
-
-double NowMs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
 
 // Since 1970, in milliseconds, at `now_ms` of CLOCK_MONOTONIC. How the two clocks lie to each other is looked at ten times a second.
@@ -195,18 +193,18 @@ void EndRow(us_socket_t* socket) {
   WaitFor(socket, fd, 0);
 }
 
-// How much of it went out at once.
+// How much of it went out at once. By syscall(), as libc's own functions ask before and after whether the thread is to be cancelled.
 size_t Write(int fd, const QuickTable::Found& found) {
   ssize_t written = 0;
   if (found.body_length == 0) {
-    written = send(fd, found.head, found.head_length, MSG_NOSIGNAL);
+    written = syscall(SYS_sendto, fd, found.head, found.head_length, MSG_NOSIGNAL, nullptr, 0);
   } else {
     iovec parts[] = {{const_cast<char*>(found.head), found.head_length},
                      {const_cast<char*>(found.body), found.body_length}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
-    written = sendmsg(fd, &message, MSG_NOSIGNAL);
+    written = syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
   }
   return written < 0 ? 0 : static_cast<size_t>(written);
 }
@@ -230,7 +228,7 @@ bool Answer(QuickSite& site, us_socket_t* socket, std::string_view bytes) {
   Connection& connection = ConnectionOf(fd);
   const Peer& peer = connection.peer;
   if ((site.log || site.trusts) && !peer.is_known) return false;
-  const double began_ms = NowMs();
+  const double began_ms = fine_clock.NowMs();
   const double since_epoch = SinceEpoch(began_ms);
   const auto second = static_cast<int64_t>(since_epoch / 1e3);
   const QuickTable::Found found = table.Find(get, began_ms, second, site.trusts && peer.is_trusted);
@@ -265,7 +263,7 @@ bool Answer(QuickSite& site, us_socket_t* socket, std::string_view bytes) {
     connection.told_when = second;
     library.timeout(0, socket, kIdleSeconds);
   }
-  const double duration_ms = NowMs() - began_ms;
+  const double duration_ms = fine_clock.NowMs() - began_ms;
   table.Count(found, duration_ms);
   if (site.log) {
     line.duration_us = static_cast<uint64_t>(duration_ms * 1e3 + 0.5);

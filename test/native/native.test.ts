@@ -14,6 +14,7 @@ const PROGRAMS = [
   'access_line_test',
   'quick_table_test',
   'eager_turns_test',
+  'fine_clock_test',
 ].flatMap((name): [string, Sanitizer][] => [
   [name, 'address'],
   [name, 'thread'],
