@@ -101,8 +101,7 @@ void OpenJob::Execute() {
     result_.err = 0;
     // What goes on changing may only seem to, by a layout of the root that is none any more.
     if (attempt == kAttempts / 2) volume_.LookUpRoot();
-    const auto trust = attempt == 0 ? request_.trust : std::chrono::milliseconds(0);
-    const Outcome outcome = Attempt(trust, &absent);
+    const Outcome outcome = Attempt(attempt == 0, &absent);
     if (outcome == Outcome::kDone) return;
     // A name that a folder did not have needs no second look once the folder proves to be the one on the way.
     if (outcome != Outcome::kUnsure) absent = {};
@@ -111,10 +110,11 @@ void OpenJob::Execute() {
   Fail(Status::kChanged, 0);
 }
 
-OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* absent) {
+OpenJob::Outcome OpenJob::Attempt(bool is_first, Absences* absent) {
+  const auto trust = is_first ? request_.trust : std::chrono::milliseconds(0);
   const bool trust_folders = trust.count() > 0;
   if (trail_) trail_->Clear();
-  const bool reads = request_.want_body && !request_.known;
+  const off_t reads = is_first && request_.want_body && !request_.known ? request_.inline_limit : 0;
   PathWalk walk(volume_, trust, request_.trust, trail_.get(), reads, std::move(*absent));
   Node node;
   WalkError error;
@@ -168,7 +168,8 @@ OpenJob::Outcome OpenJob::Attempt(std::chrono::milliseconds trust, Absences* abs
   }
   result_.unchanged = unchanged;
   if (unchanged || !request_.want_body || node.st.st_size == 0) return Outcome::kDone;
-  return node.st.st_size <= request_.inline_limit ? ReadWhole(node) : OpenLarge(node);
+  return node.st.st_size <= request_.inline_limit ? ReadWhole(node, reads > 0 && volume_.trusts_md_cache())
+                                                     : OpenLarge(node);
 }
 
 // What a lookup by name says of a file's times may be wrong for good: a brick whose inode table gives
@@ -201,7 +202,7 @@ bool OpenJob::IsKnownVersion(const struct stat& st) const {
          SameTime(st.st_ctim, known.ctime);
 }
 
-OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
+OpenJob::Outcome OpenJob::ReadWhole(const Node& node, bool may_have_moved) {
   const auto size = static_cast<size_t>(node.st.st_size);
   if (!AcquireBlock(size)) return Outcome::kDone;
   // An invalidation may bring a file's new times before every brick has its new content: while that is
@@ -214,6 +215,10 @@ OpenJob::Outcome OpenJob::ReadWhole(const Node& node) {
   const Outcome outcome = StatByGfid(node, &after);
   if (outcome == Outcome::kAgain || result_.status != Status::kOk) return outcome;
   if (after.st_size != node.st.st_size || !SameTime(after.st_mtim, node.st.st_mtim)) {
+    return Outcome::kAgain;
+  }
+  // The read's reply tells of a name that the file has got or lost, which no event need have done. Then the walk asks for the name.
+  if (may_have_moved && (after.st_nlink != node.st.st_nlink || !SameTime(after.st_ctim, node.st.st_ctim))) {
     return Outcome::kAgain;
   }
   result_.length = static_cast<uint32_t>(size);

@@ -131,11 +131,12 @@ class OpenJob final : public Job {
   enum class Outcome { kDone, kAgain, kUnsure };
 
   void Execute() override;
-  // `trust`: see PathWalk. `absent`: what the attempt before did not find; becomes what this one did not.
-  Outcome Attempt(std::chrono::milliseconds trust, Absences* absent);
+  // Only the first one trusts what was seen before. `absent`: what the attempt before did not find; becomes what this one did not.
+  Outcome Attempt(bool is_first, Absences* absent);
   // kDone with a status that is not kOk when the stat failed.
   Outcome StatByGfid(const Node& node, struct stat* st);
-  Outcome ReadWhole(const Node& node);
+  // `may_have_moved`: md-cache's word for the name has not been asked to be confirmed.
+  Outcome ReadWhole(const Node& node, bool may_have_moved);
   // Null with the errno when it failed.
   glfs_fd_t* Open(const Node& node, int* err);
   Outcome ReadByHandle(const Node& node, size_t size);

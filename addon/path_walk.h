@@ -64,9 +64,9 @@ class PathWalk {
   // have said afterwards that it has changed. The last component is always looked up, but for a name
   // that `absent` says the folder does not have; there md-cache's word is taken if the bricks confirmed it at most
   // `belief` before now. `trail`, unless it is null, gets each folder and link
-  // that is met, also on the way to nothing. `reads`: whoever walks will read the file that is found, which shows
-  // whether it is still there.
-  PathWalk(Volume& volume, std::chrono::milliseconds trust, std::chrono::milliseconds belief, Trail* trail, bool reads,
+  // that is met, also on the way to nothing. `reads`: whoever walks will read the file that is found, if it has no more bytes
+  // than that, and look at its stat after that, which shows whether it is still where it was.
+  PathWalk(Volume& volume, std::chrono::milliseconds trust, std::chrono::milliseconds belief, Trail* trail, off_t reads,
            Absences absent = {})
       : volume_(volume),
         began_(std::chrono::steady_clock::now()),
@@ -132,7 +132,7 @@ class PathWalk {
   std::chrono::steady_clock::duration age_{0};
   std::chrono::steady_clock::duration belief_age_{0};
   Trail* const trail_;
-  const bool reads_;
+  const off_t reads_;
   const Absences absent_;
   Absences missed_;
   std::vector<Node> chain_;  // chain_[0] is the volume's root
