@@ -12,7 +12,7 @@ namespace gfserve {
 
 // Within a millisecond of a look at the system's clock the processor's own counter tells the time, which takes a fourth of what a
 // look takes. How long its ticks are is measured anew ten times a second; so whatever becomes of it, moved to another core or
-// another machine, it can't be wrong by more than that millisecond. Of one thread.
+// another machine, it is not wrong by more than that millisecond, nor for longer. Of one thread.
 class FineClock {
  public:
   // Milliseconds of CLOCK_MONOTONIC; never less than before.
@@ -28,25 +28,29 @@ class FineClock {
   }
 
  private:
-  static constexpr double kMostMs = 1;
-  static constexpr double kMeasuredMs = 100;
-  // Of counters that are as fast as any processor's: others are not used.
-  static constexpr double kLongestTickMs = 1e-4;
-
   static double SystemMs() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
   }
 
+#if defined(__x86_64__)
+  static constexpr double kMostMs = 1;
+  static constexpr double kMeasuredMs = 100;
+  // A counter below 10 MHz is not a processor's, and is not used.
+  static constexpr double kLongestTickMs = 1e-4;
+
   double Look(uint64_t ticks) {
     const double now_ms = SystemMs();
     if (now_ms - measured_ms_ >= kMeasuredMs) {
-      tick_ms_ = (now_ms - measured_ms_) / static_cast<double>(ticks - measured_ticks_);
-      const bool is_usable = measured_ticks_ != 0 && ticks > measured_ticks_ && tick_ms_ < kLongestTickMs;
+      const uint64_t passed = ticks - measured_ticks_;
+      tick_ms_ = (now_ms - measured_ms_) / static_cast<double>(passed);
+      // Whoever was interrupted between the two clocks has measured nothing.
+      const bool is_exact = __rdtsc() - ticks < passed / 1000;
+      const bool is_usable = is_exact && measured_ticks_ != 0 && ticks > measured_ticks_ && tick_ms_ < kLongestTickMs;
       most_ticks_ = is_usable ? static_cast<uint64_t>(kMostMs / tick_ms_) : 0;
       measured_ms_ = now_ms;
-      measured_ticks_ = ticks;
+      measured_ticks_ = is_exact ? ticks : 0;
     }
     looked_ms_ = now_ms;
     looked_ticks_ = ticks;
@@ -61,6 +65,7 @@ class FineClock {
   double last_ms_ = 0;
   uint64_t measured_ticks_ = 0;
   double measured_ms_ = 0;
+#endif
 };
 
 }  // namespace gfserve

@@ -168,8 +168,8 @@ OpenJob::Outcome OpenJob::Attempt(bool is_first, Absences* absent) {
   }
   result_.unchanged = unchanged;
   if (unchanged || !request_.want_body || node.st.st_size == 0) return Outcome::kDone;
-  return node.st.st_size <= request_.inline_limit ? ReadWhole(node, reads > 0 && volume_.trusts_md_cache())
-                                                     : OpenLarge(node);
+  if (node.st.st_size > request_.inline_limit) return OpenLarge(node);
+  return ReadWhole(node, reads > 0 && volume_.trusts_md_cache());
 }
 
 // What a lookup by name says of a file's times may be wrong for good: a brick whose inode table gives

@@ -90,8 +90,8 @@ bool PathWalk::IsOverdue(const Node& parent, const Node& node) {
   // What is written beside a file and renamed over it is told of as it is made in the folder, but no word need come of the rename.
   const steady_clock::duration quiet = node.confirmed - volume_.last_words().Of(parent.handle->gfid());
   const steady_clock::duration believed = std::clamp<steady_clock::duration>(quiet, kBelievedStirred, kBelieved);
-  // Reading a file shows whether it is gone, as it is when it has lost its only name; by its stat after that, whether it has got or
-  // lost others. What that leaves are files that are read while they are moved, so those that are read often.
+  // Reading a file shows whether it is gone, as it is when it has lost its only name; and the stat after that, whether it has got or
+  // lost others, or was moved (OpenJob::ReadWhole). What is read often is asked for all the same.
   const bool is_safe = S_ISREG(node.st.st_mode) && node.st.st_size > 0 && node.st.st_size <= std::min(reads_, kSmall) &&
                        node.looks < kFewLooks;
   if (is_safe) return node.confirmed < began_ - kBelievedLonger;
