@@ -128,8 +128,8 @@ export class Predecessor {
 
   /** Its access log may have been renamed too. */
   reopenLogs(): void {
-    // As long as the channel is open nobody else can have its number.
-    if (!this.isGone) process.kill(this.pid, 'SIGUSR1');
+    // No signal: it may be gone before this process sees it, and the number another's.
+    void this.#send({ type: 'reopen-logs' });
   }
 
   #heard(message: ToSuccessor, socket: SocketHandle | null): void {

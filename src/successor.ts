@@ -19,7 +19,7 @@ export interface Command {
 
 /** What it says next; `ended`: nothing more, and why; `late`: nothing within the time. */
 export type Said =
-  | Exclude<FromSuccessor, { type: 'stop' }>
+  | Exclude<FromSuccessor, { type: 'stop' | 'reopen-logs' }>
   | { readonly type: 'ended'; readonly how: string }
   | { readonly type: 'late' };
 
@@ -31,8 +31,10 @@ export class Successor {
   #waiter: ((said: Said) => void) | null = null;
   #isOver = false;
   #onStop: ((atOnce: boolean) => void) | null = null;
+  #onReopenLogs: (() => void) | null = null;
   /** It said so before anybody was told. */
   #stopped: boolean[] = [];
+  #areLogsReopened = false;
 
   /** Has the same rights, folder, environment, stdout and stderr as this process. */
   constructor({ program, args }: Command) {
@@ -65,6 +67,7 @@ export class Successor {
     this.#child.on('message', (value: unknown) => {
       const message = readFromSuccessor(value);
       if (message?.type === 'stop') this.#stop(message.atOnce);
+      else if (message?.type === 'reopen-logs') this.#reopenLogs();
       else if (message) this.#add(message);
     });
   }
@@ -76,6 +79,13 @@ export class Successor {
   set onStop(listener: (atOnce: boolean) => void) {
     this.#onStop = listener;
     for (const atOnce of this.#stopped.splice(0)) listener(atOnce);
+  }
+
+  /** Is told when it has opened its access log anew, once at least for all that came before. */
+  set onReopenLogs(listener: () => void) {
+    this.#onReopenLogs = listener;
+    if (this.#areLogsReopened) listener();
+    this.#areLogsReopened = false;
   }
 
   /** 0: it could not be started. */
@@ -119,6 +129,11 @@ export class Successor {
   #stop(atOnce: boolean): void {
     if (this.#onStop) this.#onStop(atOnce);
     else this.#stopped.push(atOnce);
+  }
+
+  #reopenLogs(): void {
+    if (this.#onReopenLogs) this.#onReopenLogs();
+    else this.#areLogsReopened = true;
   }
 
   #add(said: Said): void {

@@ -151,8 +151,13 @@ function handleSignals(options: SuperviseOptions, service: Service, signals: Sig
   // Came during an upgrade: the new gfserve may have read the file and opened the log before they were changed.
   const late = new Set<NodeJS.Signals>();
   let successor: Successor | null = null;
+  const reopen = (): void => {
+    reopenLogs(generations, log);
+    predecessor?.reopenLogs();
+  };
   void upgrader.done.then((handedOver) => {
     successor = handedOver.successor;
+    successor.onReopenLogs = reopen;
     for (const each of late) successor.signal(each);
   });
   signals.handle({
@@ -165,8 +170,7 @@ function handleSignals(options: SuperviseOptions, service: Service, signals: Sig
       }
     },
     reopenLogs: () => {
-      reopenLogs(generations, log);
-      predecessor?.reopenLogs();
+      reopen();
       if (upgrader.isRunning) late.add('SIGUSR1');
     },
     upgrade: () => {

@@ -37,6 +37,8 @@ export type FromSuccessor =
   | { readonly type: 'ready'; readonly paths: readonly string[] }
   /** It is the gfserve that runs now. */
   | { readonly type: 'taken' }
+  /** It has opened its access log anew; so should the other one, as long as it is there. */
+  | { readonly type: 'reopen-logs' }
   | { readonly type: 'stop'; readonly atOnce: boolean };
 
 /** Narrows what came in over the channel; null: it is no message of ours. */
@@ -64,7 +66,7 @@ export function readFromSuccessor(value: unknown): FromSuccessor | null {
   if (type === 'hello' && isText(version)) return { type, version };
   if (type === 'failed' && isListOf(problems, isText)) return { type, problems };
   if (type === 'ready' && isListOf(paths, isText)) return { type, paths };
-  if (type === 'taken') return { type };
+  if (type === 'taken' || type === 'reopen-logs') return { type };
   if (type === 'stop' && typeof atOnce === 'boolean') return { type, atOnce };
   return null;
 }

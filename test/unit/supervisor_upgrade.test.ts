@@ -295,6 +295,27 @@ describe('signals meanwhile', () => {
     await until('both are gone', () => gone(pid)() && gone(s.pid)());
   });
 
+  test('a SIGUSR1 to the new one reaches the old one, which has not finished', async () => {
+    const s = await run({ drainTimeoutMs: 60_000 }, 'stubborn').ready();
+    const old = [...s.pids(1), ...s.pids(2)];
+    s.setMode('ok');
+    const pid = await upgraded(s);
+    const workers = [...s.pids(1), ...s.pids(2)];
+    process.kill(pid, 'SIGUSR1');
+    await until('all workers reopen', () => told(s, 'reopens').length === 4);
+    expect(told(s, 'reopens').toSorted()).toEqual(workers.toSorted());
+    process.kill(s.pid, 'SIGKILL');
+    await until('the old one is gone', gone(s.pid));
+    process.kill(pid, 'SIGUSR1');
+    await until('its own workers reopen', () => told(s, 'reopens').length >= 6);
+    expect(
+      told(s, 'reopens')
+        .slice(4)
+        .every((each) => !old.includes(each)),
+    ).toBe(true);
+    expect(isAlive(pid)).toBe(true);
+  });
+
   test('SIGTERM to the old one that has handed over only hastens it', async () => {
     const s = await run({ drainTimeoutMs: 500 }, 'stubborn').ready();
     s.setMode('ok');
