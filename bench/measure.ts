@@ -49,11 +49,12 @@ async function runScenario(
   const { speed, cost } = scenario.metrics;
   return await runRounds({
     rounds: options.rounds,
-    seconds: options.seconds,
+    seconds: Math.min(options.seconds, scenario.mostSeconds),
     peers,
     brickPids: stage.brickPids,
     workDir: stage.workDir,
     task,
+    begin: scenario.begin,
     onSample: (peer, round, sample) => {
       const which = round === 0 ? 'warm-up' : `round ${round} of ${options.rounds}`;
       const [fast, dear] = [speed, cost].map(

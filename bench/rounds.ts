@@ -12,6 +12,12 @@ const LONGEST_WARM_UP_SECONDS = 5;
 /** Between two runs, so that what one leaves behind (closing sockets, flushes) isn't in the next. */
 const PAUSE_MS = 300;
 
+/**
+ * What the peers know when a run begins. `as it is`: what they have kept. `forgotten`: they have met all files, but the kernel
+ * keeps no content for them. `new`: nothing, as they have been started for it.
+ */
+export type Begin = 'as it is' | 'forgotten' | 'new';
+
 export interface RoundsOptions {
   readonly rounds: number;
   readonly seconds: number;
@@ -21,6 +27,7 @@ export interface RoundsOptions {
   /** A folder for logs. */
   readonly workDir: string;
   readonly task: Task;
+  readonly begin: Begin;
   /** Called after each run; round 0 is the one that warms up and doesn't count. */
   onSample(peer: string, round: number, sample: Sample): void;
 }
@@ -96,6 +103,21 @@ async function measureBesideIdle(
   }
 }
 
+async function prepare(peer: Peer, { begin, task }: RoundsOptions): Promise<void> {
+  switch (begin) {
+    case 'as it is':
+      return;
+    case 'forgotten':
+      return await peer.forget(task);
+    case 'new':
+      return await peer.renew(task);
+    default: {
+      const impossible: never = begin;
+      throw new Error(`unknown begin ${String(impossible)}`);
+    }
+  }
+}
+
 /** The peers in another order each round: none always follows the same one. */
 export function rotated<T>(items: readonly T[], by: number): T[] {
   const at = by % Math.max(1, items.length);
@@ -112,6 +134,7 @@ export async function runRounds(options: RoundsOptions): Promise<Samples> {
     const length = round === 0 ? Math.min(seconds, LONGEST_WARM_UP_SECONDS) : seconds;
     const timing = { seconds: length, seed: round + 1 };
     for (const [name, peer] of rotated([...peers], round)) {
+      await prepare(peer, options);
       const before = memory.get(name) ?? 0;
       const sample = await measureBesideIdle(peer, options, timing, before);
       if (round > 0) samples.get(name)?.push(sample);

@@ -5,7 +5,7 @@ import type { Plan, ReadyRequest } from './plan.js';
 export interface Task {
   /**
    * `requests`: of answers that are small. `transfers`: of large ones, of which it matters how they are read. Both are
-   * made at random, by their weights, until the time has passed.
+   * made at random, by their weights, until the time has passed; those of equal weights each once before any comes again.
    */
   readonly kind: 'requests' | 'transfers';
   readonly plan: Plan;

@@ -1,9 +1,11 @@
--- wrk: GET requests of a plan, at random by their weights. Arguments: the plan's file (see plan.ts), the seed.
+-- wrk: GET requests of a plan, at random by their weights; those of equal weights as a deck that is shuffled anew when it is
+-- through. Arguments: the plan's file (see plan.ts), the seed.
 -- No response function: it would cost more than the request.
 
 local threads = {}
 local requests, sums, statuses, sizes = {}, {}, {}, {}
 local total = 0
+local deck, dealt = nil, 0
 
 -- Of all requests made: the bodies' bytes, and how many are to be answered with a status above 399. Global, for done.
 expected_bytes, expected_failures = 0, 0
@@ -34,15 +36,34 @@ function init(args)
   for line in io.lines(args[1]) do
     add(line)
   end
+  if total == #sums * sums[1] then
+    deck = {}
+    for at = 1, #sums do
+      deck[at] = at
+    end
+  end
 end
 
-function request()
+local function deal()
+  if dealt == #deck then dealt = 0 end
+  dealt = dealt + 1
+  local other = math.random(dealt, #deck)
+  deck[dealt], deck[other] = deck[other], deck[dealt]
+  return deck[dealt]
+end
+
+local function pick()
   local wanted = math.random() * total
   local low, high = 1, #sums
   while low < high do
     local middle = math.floor((low + high) / 2)
     if sums[middle] > wanted then high = middle else low = middle + 1 end
   end
+  return low
+end
+
+function request()
+  local low = deck and deal() or pick()
   expected_bytes = expected_bytes + sizes[low]
   if statuses[low] > 399 then expected_failures = expected_failures + 1 end
   return requests[low]

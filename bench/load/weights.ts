@@ -24,14 +24,19 @@ export function scattered<T>(items: readonly T[], step: number): readonly T[] {
   });
 }
 
-/** Picks by weight; plan.lua does the same. */
+/** Picks by weight; items of equal weights each once before any comes again. plan.lua does the same. */
 export class Picker<T extends { readonly weight: number }> {
   readonly #sums: readonly number[];
   readonly #total: number;
+  readonly #items: T[];
+  readonly #isDeck: boolean;
+  #dealt = 0;
 
   /** @throws RangeError for no items */
-  constructor(private readonly items: readonly T[]) {
+  constructor(items: readonly T[]) {
     if (items.length === 0) throw new RangeError('nothing to pick from');
+    this.#items = [...items];
+    this.#isDeck = items.every(({ weight }) => weight === items[0]?.weight);
     let total = 0;
     this.#sums = items.map(({ weight }) => {
       total += weight;
@@ -42,15 +47,32 @@ export class Picker<T extends { readonly weight: number }> {
 
   /** @param random 0 to below 1 */
   pick(random: number): T {
+    return this.#isDeck ? this.#deal(random) : this.#weigh(random);
+  }
+
+  #deal(random: number): T {
+    const items = this.#items;
+    if (this.#dealt === items.length) this.#dealt = 0;
+    const at = this.#dealt;
+    const other = at + Math.floor(random * (items.length - at));
+    const [item, former] = [items[other], items[at]];
+    if (item === undefined || former === undefined) throw new Error(`no item ${other}`);
+    items[other] = former;
+    items[at] = item;
+    this.#dealt += 1;
+    return item;
+  }
+
+  #weigh(random: number): T {
     const wanted = random * this.#total;
     let low = 0;
-    let high = this.items.length - 1;
+    let high = this.#items.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#sums[middle] ?? 0) > wanted) high = middle;
       else low = middle + 1;
     }
-    const item = this.items[low];
+    const item = this.#items[low];
     if (item === undefined) throw new Error(`no item ${low}`);
     return item;
   }

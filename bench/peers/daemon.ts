@@ -19,22 +19,19 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
+interface Run {
+  readonly child: ChildProcess;
+  readonly exited: Promise<void>;
+}
+
 export class Daemon {
-  readonly #exited: Promise<void>;
-  #gone = false;
+  #run: Run | null = null;
 
   private constructor(
-    private readonly child: ChildProcess,
-    readonly pid: number,
+    private readonly command: readonly string[],
     readonly port: number,
-  ) {
-    this.#exited = new Promise((resolve) => {
-      child.on('exit', () => {
-        this.#gone = true;
-        resolve();
-      });
-    });
-  }
+    private readonly outputFile: string,
+  ) {}
 
   /**
    * Starts a program and waits until it listens.
@@ -45,6 +42,34 @@ export class Daemon {
     port: number,
     outputFile: string,
   ): Promise<Daemon> {
+    const daemon = new Daemon(command, port, outputFile);
+    await daemon.#start();
+    return daemon;
+  }
+
+  /** 0: it does not run. */
+  get pid(): number {
+    return this.#run?.child.pid ?? 0;
+  }
+
+  /** Ends it and starts the same again, at the same port. @param between called when it has ended */
+  async restart(between: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.stop();
+    await between();
+    await this.#start();
+  }
+
+  async stop(): Promise<void> {
+    const run = this.#run;
+    if (!run) return;
+    run.child.kill('SIGTERM');
+    const timer = setTimeout(() => run.child.kill('SIGKILL'), STOP_MS);
+    await run.exited;
+    clearTimeout(timer);
+  }
+
+  async #start(): Promise<void> {
+    const { command, port, outputFile } = this;
     const output = openSync(outputFile, 'a');
     const [program, ...args] = [...OWN, ...command];
     const child = spawn(program, args, {
@@ -52,22 +77,18 @@ export class Daemon {
       stdio: ['ignore', output, output],
     });
     closeSync(output);
-    const { pid } = child;
-    if (pid === undefined) throw new Error(`can't start ${command[0]}`);
-    const daemon = new Daemon(child, pid, port);
-    const ready = async (): Promise<boolean> => daemon.#gone || (await answers(port));
-    if (!(await waitUntil(ready, START_MS)) || daemon.#gone) {
-      await daemon.stop();
+    if (child.pid === undefined) throw new Error(`can't start ${command[0]}`);
+    const exited = new Promise<void>((resolve) => {
+      child.on('exit', () => {
+        this.#run = null;
+        resolve();
+      });
+    });
+    this.#run = { child, exited };
+    const ready = async (): Promise<boolean> => this.#run === null || (await answers(port));
+    if (!(await waitUntil(ready, START_MS)) || this.#run === null) {
+      await this.stop();
       throw new Error(`${command[0]} does not serve:\n${await tail(outputFile)}`);
     }
-    return daemon;
-  }
-
-  async stop(): Promise<void> {
-    if (this.#gone) return;
-    this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
-    await this.#exited;
-    clearTimeout(timer);
   }
 }

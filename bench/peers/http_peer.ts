@@ -15,9 +15,20 @@ export interface HttpPeerOptions {
   readonly daemon: Daemon;
   readonly setup: string;
   readonly traits: Traits;
-  /** Processes that work for it, besides its own. */
-  readonly helpers?: readonly number[];
+  readonly helper?: Helper;
 }
+
+/** What works for it, besides its own processes. */
+export interface Helper {
+  pids(): Promise<readonly number[]>;
+  /** Has the kernel drop the contents of the files at these URL paths. */
+  forget(paths: readonly string[]): Promise<void>;
+  /** Starts it anew, while the daemon does not run. */
+  renew(): Promise<void>;
+}
+
+/** Of one file, after a new start: what is slow in a process that has only begun is not what is measured. */
+const FIRST_REQUESTS = 1000;
 
 /** Tells a request from all others. */
 const keyOf = ({ path, headers }: ReadyRequest): string =>
@@ -39,8 +50,8 @@ export class HttpPeer implements Peer {
   }
 
   async pids(): Promise<readonly number[]> {
-    const { daemon, helpers = [] } = this.options;
-    return [...(await processTree(daemon.pid)), ...helpers];
+    const { daemon, helper } = this.options;
+    return [...(await processTree(daemon.pid)), ...((await helper?.pids()) ?? [])];
   }
 
   async prepare({ plan }: Task): Promise<string> {
@@ -91,6 +102,18 @@ export class HttpPeer implements Peer {
         throw new Error(`unknown work ${String(impossible)}`);
       }
     }
+  }
+
+  async forget({ plan }: Task): Promise<void> {
+    const requests = this.#shots.get(plan)?.requests ?? [];
+    await this.options.helper?.forget(requests.map(({ path }) => path));
+  }
+
+  async renew({ plan }: Task): Promise<void> {
+    const { daemon, helper } = this.options;
+    await daemon.restart(() => helper?.renew() ?? Promise.resolve());
+    const [first] = this.#shots.get(plan)?.requests ?? [];
+    if (first) await verify(this.port, Array<ReadyRequest>(FIRST_REQUESTS).fill(first));
   }
 
   stop(): Promise<void> {

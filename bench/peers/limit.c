@@ -2,7 +2,8 @@
  *
  * Arguments: volume, server. Then one command a line on standard input, each answered with one line:
  *   load FILE SIZE              paths, one a line, of files that have so many bytes
- *   files SECONDS SEED          eight threads: walk a random one of those paths by held handles, read it whole
+ *   files SECONDS SEED          eight threads: walk one of those paths by held handles, read it whole; in the order of a
+ *                               deck that is shuffled anew when it is through
  *   download SECONDS THREADS PATH
  *                               each thread: open a large file, read it by 1 MiB, until the time has passed
  */
@@ -45,13 +46,16 @@ static size_t file_size;
 
 struct thread_state {
   pthread_t thread;
-  uint64_t random;
   uint64_t requests;
   uint64_t errors;
   uint32_t *histogram; /* requests by microseconds */
 };
 
 static volatile int stopping;
+
+static pthread_mutex_t deck_mutex = PTHREAD_MUTEX_INITIALIZER;
+static size_t dealt;
+static uint64_t deck_random;
 
 static void die(const char *what) {
   fprintf(stderr, "limit: %s: %s\n", what, strerror(errno));
@@ -133,16 +137,28 @@ static int serve(const struct target *target, char *buffer) {
   return glfs_h_anonymous_read(fs, object, buffer, file_size, 0) == (ssize_t)file_size ? 0 : -1;
 }
 
+static struct target take_target(void) {
+  pthread_mutex_lock(&deck_mutex);
+  if (dealt == target_count) dealt = 0;
+  deck_random ^= deck_random << 13;
+  deck_random ^= deck_random >> 7;
+  deck_random ^= deck_random << 17;
+  const size_t other = dealt + deck_random % (target_count - dealt);
+  const struct target chosen = targets[other];
+  targets[other] = targets[dealt];
+  targets[dealt++] = chosen;
+  pthread_mutex_unlock(&deck_mutex);
+  return chosen;
+}
+
 static void *run_thread(void *arg) {
   struct thread_state *state = arg;
   char *buffer = malloc(file_size);
   if (!buffer) die("memory");
   while (!stopping) {
-    state->random ^= state->random << 13;
-    state->random ^= state->random >> 7;
-    state->random ^= state->random << 17;
+    const struct target target = take_target();
     const double start = now();
-    if (serve(&targets[state->random % target_count], buffer) != 0) state->errors++;
+    if (serve(&target, buffer) != 0) state->errors++;
     else state->requests++;
     const uint64_t us = (uint64_t)((now() - start) * 1e6);
     state->histogram[us < MAX_MICROSECONDS ? us : MAX_MICROSECONDS - 1]++;
@@ -176,6 +192,8 @@ static void answer(uint64_t requests, double seconds, uint64_t bytes, uint64_t e
 static void files(double seconds, uint64_t seed) {
   static struct thread_state states[THREADS];
   stopping = 0;
+  dealt = 0;
+  deck_random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15);
   const double start = now();
   for (int i = 0; i < THREADS; i++) {
     uint32_t *histogram = states[i].histogram;
@@ -183,7 +201,6 @@ static void files(double seconds, uint64_t seed) {
     if (!histogram) die("memory");
     memset(histogram, 0, MAX_MICROSECONDS * sizeof(*histogram));
     states[i] = (struct thread_state){.histogram = histogram};
-    states[i].random = (seed * THREADS + (uint64_t)i + 1) * UINT64_C(0x9E3779B97F4A7C15);
     if (pthread_create(&states[i].thread, NULL, run_thread, &states[i]) != 0) die("thread");
   }
   usleep((useconds_t)(seconds * 1e6));

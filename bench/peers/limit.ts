@@ -6,7 +6,7 @@ import { Child } from '../child.js';
 import type { Load, Task, Timing } from '../load/load.js';
 import { firstFile, type Plan } from '../load/plan.js';
 import { isInstalled } from '../programs.js';
-import { sourceFile } from '../source.js';
+import { compile } from './compile.js';
 import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 
 /** More than any run lasts beyond its time. */
@@ -22,13 +22,9 @@ interface Answer {
   readonly p999: number;
 }
 
-async function compile(ground: Ground): Promise<string> {
-  const program = join(ground.workDir, 'limit');
+async function compileLimit({ workDir }: Ground): Promise<string> {
   const flags = await run(['pkg-config', '--cflags', '--libs', 'glusterfs-api']);
-  const source = sourceFile('bench/peers/limit.c');
-  const words = flags.trim().split(/\s+/);
-  await run(['gcc', '-O2', '-Wall', '-o', program, source, ...words, '-lpthread']);
-  return program;
+  return await compile('limit', workDir, [...flags.trim().split(/\s+/), '-lpthread']);
 }
 
 /** The program's command for a task. */
@@ -73,13 +69,34 @@ class Limit implements Peer {
   readonly setup = 'held handles, 8 threads; large files by 1 MiB, a thread each; no HTTP';
   readonly port = null;
 
-  constructor(
-    private readonly child: Child,
+  private constructor(
+    private readonly start: () => Promise<Child>,
+    private child: Child,
     private readonly workDir: string,
   ) {}
 
+  static async start(ground: Ground): Promise<Limit> {
+    const { cluster, volume, workDir } = ground;
+    const command = [await compileLimit(ground), volume, cluster.addresses[0] ?? ''];
+    const start = async (): Promise<Child> => {
+      const child = new Child(command, join(workDir, 'limit.log'), ANSWER_MS);
+      await child.line();
+      return child;
+    };
+    return new Limit(start, await start(), workDir);
+  }
+
   async pids(): Promise<readonly number[]> {
     return this.child.pids;
+  }
+
+  /** No kernel knows of its files. */
+  async forget(): Promise<void> {}
+
+  async renew(task: Task): Promise<void> {
+    await this.child.stop();
+    this.child = await this.start();
+    await this.prepare(task);
   }
 
   /** It compares the files' sizes, and nothing else. */
@@ -108,11 +125,5 @@ export const limit: PeerKind = {
   title: 'a C loop over libgfapi, without HTTP: the limit',
   traits: { ...SERVER, http: false, ranges: false, keepsConnections: false },
   missing: () => (isInstalled('gcc') && isInstalled('pkg-config') ? null : 'there is no gcc'),
-  start: async (ground) => {
-    const { cluster, volume, workDir } = ground;
-    const command = [await compile(ground), volume, cluster.addresses[0] ?? ''];
-    const child = new Child(command, join(workDir, 'limit.log'), ANSWER_MS);
-    await child.line();
-    return new Limit(child, workDir);
-  },
+  start: (ground) => Limit.start(ground),
 };

@@ -1,10 +1,12 @@
 /** nginx, one worker: over a FUSE mount, which is what most people have today; and from a local disk, to be measured by. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from '../../test/support/cluster/exec.js';
 import { freePort } from '../../test/support/ports.js';
 import { DESCRIPTORS, isInstalled } from '../programs.js';
+import { compile } from './compile.js';
 import { Daemon } from './daemon.js';
-import { HttpPeer } from './http_peer.js';
+import { type Helper, HttpPeer } from './http_peer.js';
 import { type Ground, type Peer, type PeerKind, SERVER } from './peer.js';
 
 /** For what isn't a kept file. */
@@ -15,9 +17,31 @@ const FILE_CACHE = `open_file_cache max=${Math.min(200_000, DESCRIPTORS - SPARE_
   open_file_cache_valid 1s;
   open_file_cache_errors on;`;
 
-/** The FUSE client of the volume, by the pid file that it was started with. */
-async function fuseClient(mount: string): Promise<number> {
-  return Number((await readFile(`${mount}.pid`, 'utf8')).trim());
+interface FuseClient extends Helper {
+  /** The mount point. */
+  readonly root: string;
+}
+
+/** A mount of its own, as the opens of one nginx are answered in another way where another one keeps the same file open. */
+async function fuseClient(ground: Ground, as: string): Promise<FuseClient> {
+  const { cluster, volume, workDir } = ground;
+  const mount = (): Promise<string> => cluster.mount(volume, as);
+  const root = await mount();
+  const program = await compile('forget', workDir);
+  return {
+    root,
+    pids: async () => [Number((await readFile(`${root}.pid`, 'utf8')).trim())],
+    forget: async (paths) => {
+      const list = join(workDir, `${as}.list`);
+      await writeFile(list, paths.map((path) => `${root}${path}\n`).join(''));
+      await run([program, list]);
+    },
+    renew: async () => {
+      // The kernel's pages go with it.
+      await cluster.unmount(as);
+      await mount();
+    },
+  };
 }
 
 /** What an nginx is started with. */
@@ -77,35 +101,39 @@ async function startOver(
   kind: Kind,
   root: string,
   from: string,
-  helpers: readonly number[],
+  helper?: Helper,
 ): Promise<Peer> {
   const { name, http } = kind;
   const daemon = await startNginx({ workDir: ground.workDir, name, http, server: `root ${root};` });
   const words = http === '' ? '' : `; ${http.replace(/\s+/g, ' ')}`;
   const setup = `${from}, one process, sendfile, tcp_nopush${words}`;
-  return new HttpPeer(ground, { name, daemon, setup, traits: SERVER, helpers });
+  const options = { name, daemon, setup, traits: SERVER };
+  return new HttpPeer(ground, helper ? { ...options, helper } : options);
 }
 
 async function startOverFuse(ground: Ground, kind: Kind): Promise<Peer> {
-  const mount = await ground.cluster.mount(ground.volume);
-  const from = 'FUSE mount (the kernel caches content)';
-  return await startOver(ground, kind, mount, from, [await fuseClient(mount)]);
+  const client = await fuseClient(ground, `for-${kind.name}`);
+  const from = 'FUSE mount of its own (the kernel caches content)';
+  return await startOver(ground, kind, client.root, from, client);
 }
 
 export const missing = (): string | null =>
   isInstalled('nginx') ? null : 'nginx is not installed';
 
+const missingOverFuse = (): string | null =>
+  missing() ?? (isInstalled('gcc') ? null : 'there is no gcc');
+
 export const nginxFuse: PeerKind = {
   title: 'nginx over a FUSE mount, one worker',
   traits: SERVER,
-  missing,
+  missing: missingOverFuse,
   start: (ground) => startOverFuse(ground, { name: 'nginx-fuse', http: '' }),
 };
 
 export const nginxFuseCache: PeerKind = {
   title: 'the same with open_file_cache, valid for 1 s',
   traits: SERVER,
-  missing,
+  missing: missingOverFuse,
   start: (ground) => startOverFuse(ground, { name: 'nginx-fuse-cache', http: FILE_CACHE }),
 };
 
@@ -117,6 +145,6 @@ export const nginxLocal: PeerKind = {
   missing,
   start: (ground) => {
     const kind = { name: NGINX_LOCAL, http: FILE_CACHE };
-    return startOver(ground, kind, ground.localDir, 'copy on the local disk', []);
+    return startOver(ground, kind, ground.localDir, 'copy on the local disk');
   },
 };

@@ -35,6 +35,10 @@ export interface Peer {
    */
   prepare(task: Task): Promise<string>;
   run(task: Task, timing: Timing): Promise<Load>;
+  /** Has the kernel drop what it keeps for it of the contents of the task's files. */
+  forget(task: Task): Promise<void>;
+  /** Starts it anew, with all that works for it: afterwards nothing in its memory, or the kernel's, is of the volume's files. */
+  renew(task: Task): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -71,7 +71,7 @@ describe('scenarios', () => {
       const kind = PEERS[name];
       return Object.keys(SCENARIOS).filter((key) => kind && SCENARIOS[key]?.takes(kind.traits));
     };
-    const cold = ['cold-4k', 'cold-4k-200k', '256m-x1', '256m-x8'];
+    const cold = ['cold-4k', 'new-4k', 'cold-4k-200k', '256m-x1', '256m-x8'];
     expect(takes('limit')).toEqual(cold);
     expect(takes('gfserve').filter((name) => cold.includes(name))).toEqual([]);
     expect(takes('uwsgi')).not.toContain('not-modified');

@@ -84,8 +84,10 @@ describe('weights', () => {
     const weights = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(weights, fc.double({ min: 0, max: 0.999, noNaN: true }), (list, random) => {
-        const items = list.map((weight, index) => ({ weight, index }));
-        let left = random * list.reduce((sum, weight) => sum + weight, 0);
+        // One is heavier than all others: those of equal weights are dealt, see below.
+        const all = [...list, 10];
+        const items = all.map((weight, index) => ({ weight, index }));
+        let left = random * all.reduce((sum, weight) => sum + weight, 0);
         const walked = items.find(({ weight }) => {
           left -= weight;
           return left < 0;
@@ -94,6 +96,19 @@ describe('weights', () => {
       }),
     );
     expect(() => new Picker([])).toThrow(RangeError);
+  });
+
+  test('of items of equal weights none comes twice before all have come', () => {
+    const randoms = fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 12 });
+    fc.assert(
+      fc.property(randoms, (list) => {
+        const items = Array.from({ length: 6 }, (_, index) => ({ weight: 0.5, index }));
+        const picker = new Picker(items);
+        const picked = list.map((random) => picker.pick(random).index);
+        expect(picked.slice(0, 6).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+        expect(picked.slice(6, 12).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+      }),
+    );
   });
 });
 
