@@ -32,7 +32,7 @@ function absentPaths(part: Part): readonly string[] {
   return Array.from({ length: ABSENT }, (_, index) => `${folder}absent-${index}.bin`);
 }
 
-/** All files of a part, each as often as any other. */
+/** All files of a part, one as often as another. */
 export function wholePlan(dataset: Dataset, part: Part): Plan {
   const files = dataset[part];
   return { name: part, requests: weighted(files, even(files.length), whole) };

@@ -5,6 +5,7 @@
 local threads = {}
 local requests, sums, statuses, sizes = {}, {}, {}, {}
 local total = 0
+local weights = {}
 local deck, dealt = nil, 0
 
 -- Of all requests made: the bodies' bytes, and how many are to be answered with a status above 399. Global, for done.
@@ -24,7 +25,8 @@ local function add(line)
     local name, value = fields[at]:match("^(.-): (.*)$")
     headers[name] = value
   end
-  total = total + tonumber(fields[1])
+  weights[#weights + 1] = tonumber(fields[1])
+  total = total + weights[#weights]
   sums[#sums + 1] = total
   statuses[#statuses + 1] = tonumber(fields[2])
   sizes[#sizes + 1] = tonumber(fields[3])
@@ -36,11 +38,13 @@ function init(args)
   for line in io.lines(args[1]) do
     add(line)
   end
-  if total == #sums * sums[1] then
-    deck = {}
-    for at = 1, #sums do
-      deck[at] = at
+  deck = {}
+  for at = 1, #weights do
+    if weights[at] ~= weights[1] then
+      deck = nil
+      break
     end
+    deck[at] = at
   end
 end
 

@@ -34,7 +34,7 @@ export interface ReadyRequest {
   readonly status: 200 | 206 | 304 | 404;
   /** Bytes of the body; of one with status 404, whose text is the server's own, at least. */
   readonly size: number;
-  /** Of the body; null: any. */
+  /** Of the body; null: it is not compared. */
   readonly sha256: string | null;
 }
 

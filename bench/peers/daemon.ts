@@ -21,7 +21,9 @@ function answers(port: number): Promise<boolean> {
 
 interface Run {
   readonly child: ChildProcess;
+  readonly pid: number;
   readonly exited: Promise<void>;
+  isOver: boolean;
 }
 
 export class Daemon {
@@ -47,9 +49,10 @@ export class Daemon {
     return daemon;
   }
 
-  /** 0: it does not run. */
+  /** That of the last start, also when it has ended since. */
   get pid(): number {
-    return this.#run?.child.pid ?? 0;
+    if (!this.#run) throw new Error(`${this.command[0]} was not started`);
+    return this.#run.pid;
   }
 
   /** Ends it and starts the same again, at the same port. @param between called when it has ended */
@@ -61,7 +64,7 @@ export class Daemon {
 
   async stop(): Promise<void> {
     const run = this.#run;
-    if (!run) return;
+    if (!run || run.isOver) return;
     run.child.kill('SIGTERM');
     const timer = setTimeout(() => run.child.kill('SIGKILL'), STOP_MS);
     await run.exited;
@@ -77,16 +80,18 @@ export class Daemon {
       stdio: ['ignore', output, output],
     });
     closeSync(output);
-    if (child.pid === undefined) throw new Error(`can't start ${command[0]}`);
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`can't start ${command[0]}`);
     const exited = new Promise<void>((resolve) => {
       child.on('exit', () => {
-        this.#run = null;
+        run.isOver = true;
         resolve();
       });
     });
-    this.#run = { child, exited };
-    const ready = async (): Promise<boolean> => this.#run === null || (await answers(port));
-    if (!(await waitUntil(ready, START_MS)) || this.#run === null) {
+    const run: Run = { child, pid, exited, isOver: false };
+    this.#run = run;
+    const ready = async (): Promise<boolean> => run.isOver || (await answers(port));
+    if (!(await waitUntil(ready, START_MS)) || run.isOver) {
       await this.stop();
       throw new Error(`${command[0]} does not serve:\n${await tail(outputFile)}`);
     }

@@ -20,7 +20,10 @@ static int forget(const char *path) {
 
 int main(int argc, char **argv) {
   FILE *list = argc == 2 ? fopen(argv[1], "r") : NULL;
-  if (!list) return 2;
+  if (!list) {
+    fprintf(stderr, "forget: a file of paths is needed that can be read\n");
+    return 2;
+  }
   char *line = NULL;
   size_t capacity = 0;
   for (ssize_t length; (length = getline(&line, &capacity, list)) > 0;) {

@@ -15,7 +15,7 @@ const HANDSHAKE_PROGRAM = 14398633;
 const HANDSHAKE_VERSION = 2;
 const XID = 0x67667376;
 
-/** An ONC RPC NULL call (RFC 5531 §9) in one record-marked fragment: any reply to it proves a daemon at work. */
+/** An ONC RPC NULL call (RFC 5531 §9) in one record-marked fragment: a reply to it, whichever, proves a daemon at work. */
 function nullCall(): Buffer {
   const words = [0x80000028, XID, 0, 2, HANDSHAKE_PROGRAM, HANDSHAKE_VERSION, 0, 0, 0, 0, 0];
   const call = Buffer.alloc(words.length * 4);

@@ -21,7 +21,7 @@ export interface Sample {
 export interface LoadOptions {
   readonly port: number;
   readonly perSecond: number;
-  /** The next request; `expected` null: any body will do. */
+  /** The next request; `expected` null: the body is not looked at. */
   readonly next: () => { readonly path: string; readonly expected: string | null };
 }
 

@@ -18,7 +18,7 @@ const entry: AccessEntry = {
   volume: 'unbit001',
 };
 
-/** What a client may send: any bytes, with those that could end a line or a field being likely. */
+/** What a client may send: all bytes, with those that could end a line or a field being likely. */
 const hostile = fc
   .array(
     fc.oneof(
