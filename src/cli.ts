@@ -83,7 +83,7 @@ async function runStatus(
   const isTerminal = stdout.isTTY === true;
   return await status(file, options, output, {
     isTerminal,
-    // https://no-color.org: any value but none.
+    // https://no-color.org: when it is set, and not empty.
     colour: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
     unicode: /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
     // What another program reads is not cut.

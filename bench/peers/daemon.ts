@@ -7,15 +7,22 @@ import { OWN, PATH } from '../programs.js';
 
 const START_MS = 20_000;
 const STOP_MS = 10_000;
+const STAY_MS = 100;
 
+/**
+ * Whether somebody listens there to stay: a server that only tries whether it could listen, as gfserve does before it starts its
+ * workers, ends what has come meanwhile.
+ */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
+    const settle = (isThere: boolean): void => {
       socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
+      resolve(isThere);
+    };
+    socket.on('connect', () => setTimeout(settle, STAY_MS, true));
+    socket.on('error', () => settle(false));
+    socket.on('close', () => settle(false));
   });
 }
 

@@ -1,8 +1,8 @@
 /**
  * uWSGI's GlusterFS plugin, one process with 30 threads, behind each of the ways it can speak HTTP. With
- * 64 connections in the scenario cold-4k they came to 1,044 requests/s without keep-alive, 899 through
- * the router, and 1,163 with kept connections, of which 34 never got an answer. So `uwsgi` is the first,
- * the best of those that serve everybody.
+ * 64 connections in the scenario cold-4k they came to 526 requests/s without keep-alive and 481 through the
+ * router; of kept connections 34 never got an answer. So `uwsgi` is the first, the best of those that serve
+ * everybody.
  */
 import { join } from 'node:path';
 import { freePort } from '../../test/support/ports.js';
